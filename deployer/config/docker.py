@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from deployer.config.fields import STRICT, check_image, check_positive, doc, unset_zeros, with_default
+from deployer.config.engine_address import parse_address
+from deployer.config.fields import STRICT, at, check_image, check_positive, doc, unset_zeros, with_default
 from deployer.config.options import DockerOptions
 from deployer.config.sizes import check_size, size_in_bytes
 from deployer.errors import InvalidValue
 
 RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
-HOST = re.compile(r"[a-z]{2,10}://[^\s\x00]{0,255}")
 USER = re.compile(r"[0-9]{1,10}(:[0-9]{1,10})?")
 # TensorFlow Serving's own image by tag. A digest says nothing about the image.
 STOCK_IMAGE = re.compile(r"(?P<name>((index\.)?docker\.io/)?tensorflow/serving)(:(?P<tag>[^@/]+))?")
@@ -38,8 +38,8 @@ class Docker(DockerOptions):
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     host: str | None = doc(
-        "address of the Docker Engine, such as unix:///run/user/1000/docker.sock; unset: DOCKER_HOST, or the current "
-        "docker context",
+        "address of the Docker Engine, such as unix:///run/user/1000/docker.sock, ssh://user@host or tcp://host:2376; "
+        "unset: DOCKER_HOST, or the current docker context",
         default=None,
     )
     image: str = with_default(DockerOptions, "image", "tensorflow/serving:2.20.0")
@@ -54,9 +54,9 @@ class Docker(DockerOptions):
 
     def __post_init__(self) -> None:
         unset_zeros(self, "memory", "cpus", "gpus")
-        if self.host is not None and not HOST.fullmatch(self.host):
-            reason = f"docker host {self.host[:80]!r} is no address such as unix:///var/run/docker.sock"
-            raise InvalidValue(reason, key_path=("host",))
+        if self.host is not None:
+            with at("host"):
+                parse_address(self.host)
         check_image(self.image)
         _check_platform(self.platform)
         check_positive("pull_seconds", self.pull_seconds)

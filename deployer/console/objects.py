@@ -37,7 +37,11 @@ def json_value(value: object) -> object:
         plan = {"change": value.change.value, "deployment": value.deployment, "engine": value.engine}
         return {**plan, "server": value.server, "steps": steps, "digest": value.digest}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: json_value(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {
+            field.name: json_value(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if not field.metadata.get("internal")
+        }
         return {**fields, **_computed_fields(value)}
     if isinstance(value, Mapping):
         return {str(key): json_value(item) for key, item in value.items()}

@@ -13,7 +13,7 @@ called after an incomplete `stage`, and twice. Everything that an engine knows a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +69,10 @@ class Traits:
     image: str = ""
     in_image: bool = False
     """Whether that image has the models inside, and no store is mounted."""
+
+    machine: str = ""
+    """The machine where servers run, if it is not this one."""
+
     fingerprint: object = None
 
     def models_root(self, models_dir: Path) -> str:
@@ -195,6 +199,18 @@ class Engine(Protocol):
 
         Afterwards the last verified server serves, and everything else of the deployment is discarded. Every command
         that changes a deployment calls it first, with the lock held.
+        """
+
+    def transfer(self, models: Sequence[Model], progress: Callable[[str], None]) -> None:
+        """Bring versions to where servers read them. Does nothing on an engine that sees the store of this machine.
+
+        What is there already is not sent again. Raises EngineError.
+        """
+
+    def forget(self, versions: Iterable[tuple[str, int]]) -> None:
+        """Remove versions, by name and number, from where `transfer` brought them; no server may use them.
+
+        What has no use there any more is removed, too.
         """
 
     def stage(self, launch: Launch) -> Deployment:

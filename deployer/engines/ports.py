@@ -18,6 +18,7 @@ from deployer.errors import EngineError, PortTaken
 LOWEST_PORT = 20_000
 ATTEMPTS = 20
 HOST_HINT = "check the host setting"
+UNPRIVILEGED_FILE = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 EPHEMERAL_RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, never bound unasked
@@ -75,6 +76,14 @@ def any_free(host: str, *exclude: int | None) -> int:
     held = hold(host, 0)
     release([held])
     return held.port
+
+
+def first_unprivileged() -> int:
+    """Return the first port that needs no privilege."""
+    try:
+        return int(UNPRIVILEGED_FILE.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 1024
 
 
 def _first_ephemeral_port() -> int:

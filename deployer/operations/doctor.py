@@ -12,6 +12,7 @@ from deployer.config import hosts, threads
 from deployer.config.options import Settings
 from deployer.config.spec import Server
 from deployer.engines import ports
+from deployer.engines.base import Address
 from deployer.errors import DeployerError
 from deployer.results.checks import DoctorResult, Finding, MissingPackages
 from deployer.results.deployment import GRPC_PORT, REST_PORT
@@ -101,7 +102,8 @@ def _settings(workspace: Workspace) -> Iterator[Finding]:
         return  # `up` fails for that first
     options = ExportOptions().for_batching(spec.batching)
     check_settings(spec, engine, workspace.origins)
-    hosts.check_family(spec.server.address)
+    if not engine.traits.machine:
+        hosts.check_family(spec.server.address)
     if spec.models:
         check_other_engines(workspace, spec.deployment)
         check_sources(spec, options)
@@ -162,6 +164,9 @@ def _disk(workspace: Workspace) -> Iterator[Finding]:
 def _memory(workspace: Workspace) -> Iterator[Finding]:
     import psutil
 
+    if machine := workspace.engine.traits.machine:
+        yield Finding("memory", "ok", f"not known of {machine}, where servers run")
+        return
     needed = _needed(workspace.store)
     free = psutil.virtual_memory().available
     text = f"{_gibibytes(free)} free; changing the largest model needs about {_gibibytes(needed)}"
@@ -196,8 +201,14 @@ def _ports(workspace: Workspace) -> Iterator[Finding]:
     server = workspace.spec.server
     deployments = [each for engine in workspace.engines for each in engine.inventory.observe_all()]
     ours = {port for each in deployments for port in (each.rest_port, each.grpc_port)}
-    yield _port("REST", server.address, server.rest_port, REST_PORT, ours)
-    yield _port("gRPC", server.address, server.grpc_port, GRPC_PORT, ours)
+    engine = workspace.engine
+
+    def check_there(host: str, port: int) -> None:
+        engine.preflight.address(workspace.spec.name or "model", workspace.spec.env, Address(host, port, None))
+
+    check = check_there if engine.traits.machine else ports.check_free
+    yield _port("REST", server.address, server.rest_port or REST_PORT, ours, check, required=bool(server.rest_port))
+    yield _port("gRPC", server.address, server.grpc_port or GRPC_PORT, ours, check, required=bool(server.grpc_port))
     yield from _swapped(server)
 
 
@@ -208,14 +219,15 @@ def _swapped(server: Server) -> Iterator[Finding]:
         yield Finding("ports", "warning", text, f"server.rest_port = {REST_PORT}, server.grpc_port = {GRPC_PORT}")
 
 
-def _port(protocol: str, host: str, configured: int | None, default: int, ours: set[int]) -> Finding:
-    port = configured or default
+def _port(
+    protocol: str, host: str, port: int, ours: set[int], check: Callable[[str, int], None], *, required: bool
+) -> Finding:
     if port in ours:
         return Finding("ports", "ok", f"{protocol} {port} is ours")
     try:
-        ports.check_free(host, port)
+        check(host, port)
     except DeployerError as error:
-        return Finding("ports", "error" if configured else "warning", error.message, error.hint or "")
+        return Finding("ports", "error" if required else "warning", error.message, error.hint or "")
     return Finding("ports", "ok", f"{protocol} {port} is free")
 
 

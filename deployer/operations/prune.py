@@ -84,6 +84,8 @@ def _prune(workspace: Workspace, name: str | None, keep: int, reasons: Reasons, 
     removed = tuple(each for each in models if each not in kept)
     for model in removed if not dry_run else ():
         store.remove(model.name, model.version)
+    for engine in workspace.engines if not dry_run else ():
+        engine.forget((model.name, model.version) for model in removed)
     texts = tuple(reasons[each.name, each.version] for each in kept)
     return PruneResult(kept, removed, done=not dry_run, reasons=texts, store=store.root)
 

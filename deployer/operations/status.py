@@ -214,7 +214,9 @@ def _status(deployment: Deployment, note: str, workspace: Workspace) -> Deployme
     gone = _config_note(workspace, deployment)
     engine = workspace.engine
     killed = killed_releases.killed_notes(workspace.ledger_of(engine), engine, deployment)
-    warning = "; ".join(filter(None, (_origin_note(workspace, deployment), *killed, gone, lost, note, exposed)))
+    warning = "; ".join(
+        filter(None, (_origin_note(workspace, deployment), *killed, gone, lost, note, exposed, deployment.reach_note))
+    )
     return dataclasses.replace(_reported(deployment, workspace), warning=warning)
 
 

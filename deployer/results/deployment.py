@@ -13,6 +13,9 @@ from deployer.results.model import Model
 
 DEFAULT_ENV = "local"
 ENV_VARIABLE = "DEPLOYER_ENV"
+INTERNAL: dict[str, bool] = {"internal": True}
+"""Marks a field that only this process can use."""
+
 LOST = "lost"
 GONE = "gone"
 """The role of a server that runs without its state directory."""
@@ -278,6 +281,15 @@ class Deployment:
     environment: tuple[str, ...] | None = None
     """The names of the variables that its container was started with; None if it does not record them."""
 
+    machine: str = ""
+    """The machine of its engine, where its addresses are; empty for this machine."""
+
+    reach: str = ""
+    """The command that makes its ports reachable from this machine, if they are bound to loopback on another one."""
+
+    forwarded: Endpoints | None = field(default=None, compare=False, metadata=INTERNAL)
+    """The local addresses that lead to it while this command runs, if it is on another machine."""
+
     @property
     def in_image(self) -> bool:
         """Whether its image has the models inside; `store` then is a copy of them for this tool."""
@@ -286,7 +298,15 @@ class Deployment:
     @property
     def client_route(self) -> tuple[Endpoints, Gateway | None]:
         """The address for requests of deployer itself, with the gateway in front of it."""
-        return (self.direct_endpoints, None) if self.direct_endpoints else (self.endpoints, self.gateway)
+        endpoints, gateway = (self.direct_endpoints, None) if self.direct_endpoints else (self.endpoints, self.gateway)
+        return self.forwarded or endpoints, gateway
+
+    @property
+    def reach_note(self) -> str:
+        """The notice that only another machine reaches its ports, with the command that forwards them; else empty."""
+        return (
+            f"only {self.machine} reaches its ports: {self.reach} forwards them to this machine" if self.reach else ""
+        )
 
     @property
     def stopped_component(self) -> str:

@@ -134,6 +134,7 @@ def _start_candidate(_: StartCandidate, context: Context, undo: UndoStack) -> No
 
     engine, launch = context.engine, context.launch
     engine.images.pull(context.progress)
+    engine.transfer(context.gate.models, context.progress)
     context.candidate_undo = undo.push(Undo(partial(engine.recover, *launch.key), "the candidate was removed"))
     context.progress(f"starting a candidate on the {engine.traits.name} engine")
     context.candidate = engine.stage(launch)
@@ -229,6 +230,8 @@ def _replace_gateway(step: ReplaceGateway, context: Context, undo: UndoStack) ->
 def _change_models(step: LoadVersions | Reload | RecordModels, context: Context, undo: UndoStack) -> None:
     server = context.serving_server()
     if context.reload_undo is None:
+        if context.candidate is None:
+            context.engine.transfer(context.gate.models, context.progress)
         context.progress("reloading the running server")
         context.monitor.switching()
         context.reload_undo = undo.push(_undo_reload(context, server))

@@ -133,7 +133,8 @@ def check_platform(workspace: Workspace) -> None:
             if finding.severity == "error":
                 raise EngineUnavailable(finding.message, hint=finding.remedy)
     server = workspace.spec.server
-    hosts.check_family(server.address)
+    if not workspace.engine.traits.machine:
+        hosts.check_family(server.address)
     address = Address(server.address, server.rest_port, server.grpc_port)
     name, env = workspace.spec.deployment, workspace.spec.env
     if strangers := workspace.engine.inventory.conflicts(name, env):

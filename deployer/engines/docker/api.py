@@ -14,9 +14,13 @@ from docker.models.containers import Container
 from docker.transport import UnixHTTPAdapter
 from urllib3.exceptions import HTTPError
 
+from deployer.config.engine_address import TCP, parse_address
 from deployer.engines.docker import context as docker_context
 from deployer.engines.docker import credentials
-from deployer.errors import EngineError, EngineUnavailable, PortTaken
+from deployer.engines.docker.remote import tls_errors
+from deployer.engines.docker.remote.ssh import lost_connection
+from deployer.engines.docker.remote.transport import Transport, check_files
+from deployer.errors import EngineError, EngineUnavailable, InvalidValue, PortTaken
 
 API_SECONDS = 30
 CONFLICT = 409
@@ -34,22 +38,47 @@ OLDEST_API, OLDEST_ENGINE = "1.30", "17.06"
 def connect(host: str | None = None, seconds: float = API_SECONDS) -> DockerClient:
     """Return a client of the engine at `host`, or of the one that DOCKER_HOST or the docker context selects.
 
-    Each call may take `seconds`. Raises EngineUnavailable, with the cause, if the engine does not run, is too old, is
-    on another machine, or may not be used: an engine must see this machine's directories.
+    Each call may take `seconds`. Raises EngineUnavailable, with the cause, if the engine does not run, is too old, or
+    may not be used, and if the connection to another machine fails.
     """
-    address = host or docker_context.address()
     source = docker_context.choose(host).source
-    action = f"the Docker Engine at {address}{f' ({source})' if source else ''}"
-    if not address.startswith(docker_context.UNIX_SCHEME):
-        raise EngineUnavailable(
-            f"{action} is on another machine, which does not see this machine's models",
-            hint=f"{_switch_hint(source)}; remote engines come later",
-        )
-    hint = f"start it, or {_switch_hint(source)}; docker context ls lists others" if source else START_HINT
-    with docker_errors(action, seconds, hint):
-        version = _ping_api_version(address, seconds)
-        check_version(address, version)
-        return _Client(address, version, seconds)
+    with _selected_by(source):
+        transport = transport_to(host)
+        address = transport.address.text
+        action = f"the Docker Engine at {address}{f' ({source})' if source else ''}"
+        hint = f"start it, or {_switch_hint(source)}; docker context ls lists others" if source else START_HINT
+        with docker_errors(action, seconds, hint):
+            version = _ping_api_version(transport, seconds)
+            check_version(address, version)
+            return _Client(transport, version, seconds)
+
+
+@contextmanager
+def _selected_by(source: str) -> Iterator[None]:
+    """Add the setting that selected the engine to the error of its connection, and how to use another one."""
+    try:
+        yield
+    except EngineUnavailable as error:
+        if not source or source in f"{error.message} {error.hint}":
+            raise
+        hint = "; or ".join(filter(None, (error.hint, f"{_switch_hint(source)} to use the engine of this machine")))
+        raise EngineUnavailable(f"{error.message} ({source})", hint=hint) from error
+
+
+def transport_to(host: str | None = None) -> Transport:
+    """Return how this process reaches the engine at `host`, or the selected one; nothing is connected.
+
+    Raises EngineUnavailable for an address that cannot be used.
+    """
+    text = host or docker_context.address()
+    try:
+        address = parse_address(text)
+    except InvalidValue as error:
+        raise EngineUnavailable(error.message, hint=error.hint) from error
+    tls = docker_context.tls_files(host) if address.scheme == TCP else None
+    if address.scheme == TCP:
+        check_files(address, tls)
+    return Transport(address, tls)
 
 
 def check_version(address: str, version: str) -> None:
@@ -80,16 +109,23 @@ class _Api(APIClient):  # type: ignore[misc]
 
 
 class _Client(DockerClient):  # type: ignore[misc]
-    def __init__(self, address: str, version: str, seconds: float) -> None:
-        self.api = _Api(base_url=address, version=version, timeout=seconds)
+    def __init__(self, transport: Transport, version: str, seconds: float) -> None:
+        self.api = _Api(base_url=transport.base_url, version=version, timeout=seconds, tls=transport.sdk_tls or False)
+        self.api.trust_env = False  # a proxy of the environment is for the web
 
 
-def _ping_api_version(address: str, seconds: float) -> str:
+def _ping_api_version(transport: Transport, seconds: float) -> str:
     """Return the API version of an engine from its quickest answer."""
     # The SDK would ask `/version`, for which the engine starts programs.
+    address, engine = transport.base_url, "http+docker://engine"
     with requests.Session() as session:
-        session.mount("http+docker://", UnixHTTPAdapter(f"http+{address}", seconds))
-        answer = session.get("http+docker://engine/_ping", timeout=seconds)
+        session.trust_env = False
+        if address.startswith(docker_context.UNIX_SCHEME):
+            session.mount("http+docker://", UnixHTTPAdapter(f"http+{address}", seconds))
+        else:
+            engine = address
+            session.verify, session.cert = transport.verification
+        answer = session.get(f"{engine}/_ping", timeout=seconds)
     return str(answer.headers.get("Api-Version", "auto"))
 
 
@@ -165,6 +201,10 @@ def _explanation(error: docker.errors.DockerException) -> str:
 
 def _unreachable(action: str, error: Exception, seconds: float, hint: str) -> EngineUnavailable:
     text = str(error)
+    if lost := lost_connection():
+        return lost
+    if refused := tls_errors.refusal(action, text):
+        return refused
     if "Permission denied" in text:
         return EngineUnavailable(
             f"{action} cannot be used: this user may not open its socket",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from deployer.config.spec import Docker
 from deployer.config.threads import REASON
@@ -24,10 +25,20 @@ CONFIG_MOUNT = "/config"
 
 @dataclass(frozen=True)
 class Bind:
-    """A directory of the engine's machine that is mounted read-only."""
+    """A directory of the engine's machine, or a volume of the engine, that is mounted read-only."""
 
     source: str
     target: str
+    kind: Literal["bind", "volume"] = "bind"
+
+
+@dataclass(frozen=True)
+class Mounts:
+    """What a server of a store mounts, and where it then finds its configuration."""
+
+    store: Path
+    binds: tuple[Bind, ...]
+    config_dir: str
 
 
 @dataclass(frozen=True)
@@ -105,18 +116,18 @@ def binds(models_dir: Path, config_dir: str) -> tuple[Bind, ...]:
     return Bind(str(models_dir), MODELS_MOUNT), Bind(config_dir, CONFIG_MOUNT)
 
 
-def server_arguments(launch: Launch) -> list[str]:
-    """Return the server's flags as `--name=value`."""
+def server_arguments(launch: Launch, config_dir: str = CONFIG_MOUNT) -> list[str]:
+    """Return the server's flags as `--name=value`; it finds its configuration in `config_dir`."""
     flags: dict[str, str] = {
-        "model_config_file": f"{CONFIG_MOUNT}/{MODEL_CONFIG}",
+        "model_config_file": f"{config_dir}/{MODEL_CONFIG}",
         "allow_version_labels_for_unavailable_models": "true",
         "max_num_load_retries": "0",  # a broken model fails in seconds, not after five minutes of retries
         **dict(launch.flags),
     }
     if BATCHING_CONFIG in launch.rendered.files:
-        flags |= {"enable_batching": "true", "batching_parameters_file": f"{CONFIG_MOUNT}/{BATCHING_CONFIG}"}
+        flags |= {"enable_batching": "true", "batching_parameters_file": f"{config_dir}/{BATCHING_CONFIG}"}
     if MONITORING_CONFIG in launch.rendered.files:
-        flags["monitoring_config_file"] = f"{CONFIG_MOUNT}/{MONITORING_CONFIG}"
+        flags["monitoring_config_file"] = f"{config_dir}/{MONITORING_CONFIG}"
     return [f"--{name}={value}" for name, value in flags.items()]
 
 

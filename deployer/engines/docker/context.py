@@ -19,6 +19,15 @@ DEFAULT_CONTEXT = "default"
 
 
 @dataclass(frozen=True)
+class TlsFiles:
+    """The certificates for an engine: of its authority, and, unless it accepts everybody, this user's with its key."""
+
+    ca: Path
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True)
 class EngineChoice:
     """The setting that selects an engine, such as `DOCKER_HOST`, empty for the default engine; and the context."""
 
@@ -49,6 +58,37 @@ def address(environ: Mapping[str, str] = os.environ) -> str:
     return DEFAULT_ADDRESS if name == DEFAULT_CONTEXT else _context_host(_config_dir(environ), name)
 
 
+def tls_files(host: str | None = None, environ: Mapping[str, str] = os.environ) -> TlsFiles | None:
+    """Return the certificates for a TCP address: the context's, if a context selects the engine; None without TLS.
+
+    Without a context they are those of DOCKER_CERT_PATH, by default of `~/.docker`, if DOCKER_TLS_VERIFY or
+    DOCKER_CERT_PATH is set. Raises EngineUnavailable for a context that does not verify the engine.
+    """
+    choice = choose(host, environ)
+    if choice.context:
+        return _context_tls(_config_dir(environ), choice.context)
+    if not (environ.get("DOCKER_TLS_VERIFY") or environ.get("DOCKER_CERT_PATH")):
+        return None
+    return _tls_files(Path(environ.get("DOCKER_CERT_PATH") or _config_dir(environ)))
+
+
+def _context_tls(config_dir: Path, name: str) -> TlsFiles | None:
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    if _context_endpoint(config_dir, name).get("SkipTLSVerify"):
+        raise EngineUnavailable(
+            f"the docker context {name!r} does not verify its engine (SkipTLSVerify)",
+            hint=f"docker context update {name} --docker host=...,ca=ca.pem,cert=cert.pem,key=key.pem",
+        )
+    directory = config_dir / "contexts" / "tls" / digest / "docker"
+    return _tls_files(directory) if directory.is_dir() else None
+
+
+def _tls_files(directory: Path) -> TlsFiles:
+    pair = directory / "cert.pem", directory / "key.pem"
+    certificate, key = pair if any(each.exists() for each in pair) else (None, None)
+    return TlsFiles(directory / "ca.pem", certificate, key)
+
+
 def socket_problem(address: str | None = None) -> str:
     """Return why the socket of the default Docker Engine cannot be opened; empty if it can. Asks no engine."""
     socket = (address or DEFAULT_ADDRESS).removeprefix(UNIX_SCHEME)
@@ -72,9 +112,14 @@ def _current_context(config_dir: Path) -> str:
 
 
 def _context_host(config_dir: Path, name: str) -> str:
+    return str(_context_endpoint(config_dir, name)["Host"] or DEFAULT_ADDRESS)
+
+
+def _context_endpoint(config_dir: Path, name: str) -> dict[str, Any]:
     meta_file = config_dir / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
     try:
-        return str(_read_object(meta_file)["Endpoints"]["docker"]["Host"] or DEFAULT_ADDRESS)
+        endpoint = dict(_read_object(meta_file)["Endpoints"]["docker"])
+        return {**endpoint, "Host": endpoint["Host"]}
     except FileNotFoundError as error:
         raise EngineUnavailable(
             f"there is no docker context {name!r}", hint="docker context ls lists them; DOCKER_CONTEXT chooses one"

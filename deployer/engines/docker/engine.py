@@ -8,7 +8,7 @@ gap, which the plan announces. Behind a gateway, which holds the ports, there is
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,8 +37,9 @@ from deployer.engines.docker.promotion import Promotion
 from deployer.engines.docker.recovery import Recovery
 from deployer.engines.docker.sdk_arguments import Placement, recorded_settings
 from deployer.engines.docker.state import first_serving
-from deployer.errors import EngineError
+from deployer.errors import EngineError, SettingRefused
 from deployer.results.deployment import Deployment, Launch, Memory, Rendered, ServedModel, models_text
+from deployer.results.model import Model
 from deployer.savedmodel.op_sets import target_of_image
 from deployer.system.files import chmod_command, first_unreadable, write_atomically
 
@@ -72,6 +73,7 @@ class DockerEngine:
             models_mount=MODELS_MOUNT,
             image=host.settings.image,
             in_image=host.in_image,
+            machine=self._machine(),
             fingerprint={
                 **recorded_settings(host.settings, self._store),
                 "environment": dict.fromkeys(names),
@@ -89,6 +91,12 @@ class DockerEngine:
             return self.host.address
         except EngineError as error:
             return error.message
+
+    def _machine(self) -> str:
+        try:
+            return self.host.machine.name
+        except EngineError:
+            return ""
 
     @cached_property
     def locks(self) -> DockerLocks:
@@ -117,7 +125,9 @@ class DockerEngine:
         host = dataclasses.replace(self.host, settings=settings, gateway=gateway, temporary_gateway=temporary)
         if host == self.host:
             return self
-        vars(host).update({name: vars(self.host)[name] for name in ("client", "state") if name in vars(self.host)})
+        vars(host).update(
+            {name: vars(self.host)[name] for name in ("client", "state", "machine") if name in vars(self.host)}
+        )
         engine = DockerEngine(host)
         vars(engine)["locks"] = self.locks
         return engine
@@ -130,6 +140,14 @@ class DockerEngine:
         gateways = self.host.gateways(name, env, self.host.state.gateway_dir_of(listed, name, env))
         return Recovery(self.host.state, gateways).run(listed)
 
+    def transfer(self, models: Sequence[Model], progress: Callable[[str], None]) -> None:
+        """Copy versions to the engine's machine, if it is another one and the image has no models inside."""
+        if not self.host.in_image:
+            self.host.machine.transfer(models, progress)
+
+    def forget(self, versions: Iterable[tuple[str, int]]) -> None:
+        self.host.machine.forget(versions)
+
     def stage(self, launch: Launch) -> Deployment:
         """Start a candidate on the final ports if nothing serves yet, else on free ones."""
         host = self.host
@@ -140,13 +158,14 @@ class DockerEngine:
             run_dir.new_release_id(), observed
         )
         run_dir.write_config(placement.directory, launch.rendered)
+        if not launch.in_image:
+            host.machine.publish_config(placement.directory)
         with docker_errors(f"starting {placement.container}"):
-            arguments = sdk_arguments.candidate_arguments(
-                launch, placement, host.settings, host.models_dir.resolve(), self._image()
-            )
+            mounts = host.machine.mounts(host.models_dir.resolve(), placement.directory)
+            arguments = sdk_arguments.candidate_arguments(launch, placement, host.settings, mounts, self._image())
             container = host.client.containers.create(**arguments)
             container.start()
-        if not launch.in_image:
+        if host.mounted_dirs and not launch.in_image:
             self._check_mounts(container, launch, placement)
         return host.state.require_server(launch.name, launch.env, placement.release)
 
@@ -192,10 +211,19 @@ class DockerEngine:
                 self.discard(old)
                 old = None
             gateways = host.gateways(candidate.name, candidate.env, directory)
+            accept = self._reachable(accept)
             Promotion(host.state, gateways, candidate, old, accept, host.settings.restart).run()
         return host.state.require_server(candidate.name, candidate.env, candidate.release)
 
+    def _reachable(self, accept: Callable[[Deployment], None]) -> Callable[[Deployment], None]:
+        return lambda deployment: accept(self.host.machine.reachable(deployment))
+
     def render(self, form: str, launch: Launch) -> Rendered:
+        if self.host.machine.is_remote:
+            raise SettingRefused(
+                f"the file would mount this machine's store, which the engine at {self.host.address} does not have",
+                hint="render it without docker.host, DOCKER_HOST or a docker context, for a machine that has the store",
+            )
         return start_files.render(self.host, form, launch)
 
     def gateway_digest(self, name: str, env: str, host: str) -> str:
@@ -214,6 +242,7 @@ class DockerEngine:
         host = self.host
         self.locks.check(deployment)
         gateways = host.gateways(deployment.name, deployment.env)
+        accept = self._reachable(accept)
         with docker_errors(f"replacing the gateway of {deployment.name}"):
             Promotion(host.state, gateways, deployment, deployment, accept, host.settings.restart).replace_gateway()
         return host.state.require_server(deployment.name, deployment.env, deployment.release)
@@ -222,6 +251,7 @@ class DockerEngine:
         self.locks.check(deployment)
         # The directory is mounted, not the files: the container sees those that replace them.
         run_dir.begin_reload(deployment.directory, rendered, models)
+        self.host.machine.publish_config(deployment.directory)
 
     def mark_serving(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
         # The labels of a container cannot be changed.
@@ -252,7 +282,7 @@ class DockerEngine:
 
     def memory(self, deployment: Deployment) -> Memory | None:
         """Return the container's memory. Free memory is known of this machine only."""
-        return self.host.state.memory(deployment, local=self.host.address.startswith("unix://"))
+        return self.host.state.memory(deployment, local=not self.host.machine.is_remote)
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
         with docker_errors(f"reading the log of {deployment.release}"):

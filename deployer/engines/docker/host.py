@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from docker import DockerClient
@@ -11,12 +11,14 @@ from docker import DockerClient
 from deployer.config.project import FALLBACK_PROJECT
 from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker import context as docker_context
-from deployer.engines.docker.api import API_SECONDS, connect, docker_errors
+from deployer.engines.docker.api import API_SECONDS, connect, docker_errors, transport_to
 from deployer.engines.docker.gateway.config import GatewayConfig
 from deployer.engines.docker.gateway.containers import GatewayContainers
 from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.engines.docker.images import find_image
 from deployer.engines.docker.inspection import EngineInfo, Image
+from deployer.engines.docker.machine import LocalMachine, Machine
+from deployer.engines.docker.names import LABEL
 from deployer.engines.docker.state import DockerState
 
 
@@ -53,7 +55,31 @@ class DockerHost:
     @cached_property
     def state(self) -> DockerState:
         """The containers and networks of the project."""
-        return DockerState(self.client, self.state_dir, self.project)
+        return DockerState(self.client, self.state_dir, self.project, self.machine)
+
+    @cached_property
+    def machine(self) -> Machine:
+        """The machine of the engine: this one, or another one, which does not see this machine's files."""
+        transport = transport_to(self.settings.host)
+        if not transport.address.is_remote:
+            return LocalMachine()
+        from deployer.engines.docker.remote.machine import RemoteMachine
+
+        connect_anew = partial(connect, self.settings.host)
+        return RemoteMachine(transport, self.project, self.models_dir.resolve(), connect_anew, self._helper_image)
+
+    @property
+    def mounted_dirs(self) -> tuple[Path, ...]:
+        """The directories that servers mount; empty for an engine on another machine, which has other ones."""
+        return () if self.machine.is_remote else (self.models_dir.resolve(), self.state_dir.resolve())
+
+    def _helper_image(self) -> str:
+        """Return an image of the engine that can run a helper; empty if it has none."""
+        if self.image is not None:
+            return self.image.id
+        with docker_errors("listing containers"):
+            listed = self.client.api.containers(all=True, filters={"label": f"{LABEL}release"})
+        return next((str(each["ImageID"]) for each in listed), "")
 
     @cached_property
     def image(self) -> Image | None:
@@ -71,7 +97,8 @@ class DockerHost:
 
     def gateways(self, name: str, env: str, directory: GatewayDir | None = None) -> GatewayContainers:
         """Return the gateway of a deployment, with its configuration and its containers."""
-        gateway_dir = directory or self.state.gateway_dir(name, env)
-        config = GatewayConfig(self.gateway, self.templates_dir, self.cors)
+        record = directory or self.state.gateway_dir(name, env)
+        gateway_dir = self.machine.gateway_dir(record, name, env)
+        config = GatewayConfig(self.gateway, self.templates_dir, self.cors, self.machine.name)
         restart, temporary = self.settings.restart, self.temporary_gateway
         return GatewayContainers(self.state, config, name, env, gateway_dir, restart, temporary)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deployer.engines import ports, run_dir
+from deployer.engines import run_dir
 from deployer.engines.base import SERVING, Engine
 from deployer.engines.docker import engine_lock, networks
 from deployer.engines.docker.api import docker_errors
@@ -64,4 +64,4 @@ class DockerInventory:
         )
 
     def port_holder(self, port: int) -> str:
-        return port_publisher(self.host.client, port) or ports.holder(port)
+        return port_publisher(self.host.client, port) or self.host.machine.ports.holder(port)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from docker import DockerClient
 
-from deployer.engines import ports
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.gateway.directory import SLOTS, other_slot
 from deployer.engines.docker.inspection import ContainerSummary
+from deployer.engines.docker.machine import Ports
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.sdk_arguments import Placement
 from deployer.engines.docker.state import DockerState
@@ -33,7 +33,7 @@ class Placer:
         rest = self._port(launch.rest_port, REST_PORT, current_rest, held=old is not None)
         grpc = self._port(launch.grpc_port, GRPC_PORT, current_grpc, held=old is not None, exclude=rest)
         if self.has_gateway:  # else an invalid address would be noticed only when the gateway is replaced
-            ports.any_free(launch.host)
+            self.state.machine.ports.any_free(launch.host)
         slot, address, network = self._slot(observed) if self.has_gateway else ("", "", self._network())
         own_rest, own_grpc = (REST_PORT, GRPC_PORT) if slot else self._direct_ports(observed, rest, grpc)
         return Placement(
@@ -67,6 +67,7 @@ class Placer:
         """Return the final ports if the candidate replaces nothing, else free ones."""
         if observed is None or not is_replaced(observed):
             return rest, grpc
+        ports = self.state.machine.ports
         own = ports.any_free(self.launch.host, rest, grpc)
         return own, ports.any_free(self.launch.host, rest, grpc, own)
 
@@ -75,11 +76,11 @@ class Placer:
     ) -> int:
         """Return the current port if the deployment holds it, else the requested one, the default, or any free one."""
         # Always a definite port: one that Docker chooses would change whenever the container restarts.
-        host = self.launch.host
+        host, ports = self.launch.host, self.state.machine.ports
         if held and current is not None and requested in (None, 0, current):
             return current
         if requested:
-            check_free(self.state.client, host, requested)
+            check_free(self.state.client, ports, host, requested)
             return requested
         return ports.first_free(host, current, default if requested is None else None) or ports.any_free(host, exclude)
 
@@ -89,7 +90,7 @@ def is_replaced(observed: Deployment) -> bool:
     return observed.running or observed.holds_ports
 
 
-def check_free(client: DockerClient, host: str, port: int) -> None:
+def check_free(client: DockerClient, ports: Ports, host: str, port: int) -> None:
     """Raise PortTaken, which names the holder, if a port cannot be bound."""
     if holder := port_publisher(client, port):
         hint = "choose another, or 0 for any free one"

@@ -36,7 +36,7 @@ class DockerPreflight:
             *findings.of_image(host.image, info, host.settings),
             *findings.of_api(host.client.api.api_version, host.settings),
             *findings.of_config(),
-            *findings.of_selinux(info, (host.models_dir.resolve(), host.state_dir.resolve())),
+            *findings.of_selinux(info, host.mounted_dirs),
             *findings.of_gateway(host.client, info, host.gateway),
         )
 
@@ -48,19 +48,22 @@ class DockerPreflight:
         target = target_of_image(host.settings.image)
         if host.image is None:
             return tuple(compatibility.findings(target, models))
-        unseen = tuple(visibility.findings(host.client, host.settings.image, (host.models_dir, host.state_dir)))
+        unseen = tuple(visibility.findings(host.client, host.settings.image, host.mounted_dirs))
         if unseen or not models:
             return (*unseen, *compatibility.findings(target, models))
-        return tuple(probe.findings(host.client, host.settings, host.models_dir, models))
+        mounted = host.models_dir if host.mounted_dirs else None
+        return tuple(probe.findings(host.client, host.settings, mounted, models))
 
     def address(self, name: str, env: str, address: Address) -> None:
         requested = [port for port in (address.rest_port, address.grpc_port) if port]
         own_ports = listing.held_ports(self.host.state.containers(name, env)) if requested else ()
         for port in requested:
             if port not in own_ports:
-                check_free(self.host.client, address.host, port)
+                check_free(self.host.client, self.host.machine.ports, address.host, port)
 
     def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
+        if not self.host.mounted_dirs:
+            return ""  # what it needs is copied before it is told
         config = deployment.directory / run_dir.CONFIG_DIR / MODEL_CONFIG
         with docker_errors(f"looking into {deployment.release}"):
             container = self.host.state.container(deployment)

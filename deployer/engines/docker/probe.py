@@ -39,12 +39,18 @@ class ProbeResult:
     versions: frozenset[str]
 
 
-def findings(client: DockerClient, settings: Docker, models_dir: Path, models: Sequence[Model]) -> Iterator[Finding]:
-    """Check whether a server of this engine can read these models and its TensorFlow is new enough for them."""
+def findings(
+    client: DockerClient, settings: Docker, models_dir: Path | None, models: Sequence[Model]
+) -> Iterator[Finding]:
+    """Check whether a server of this engine can read these models and its TensorFlow is new enough for them.
+
+    Without a `models_dir`, what a server reads is copied later, and only its TensorFlow is checked.
+    """
     from deployer.engines import compatibility
 
     result = run_probe(client, settings, models_dir, [f"{model.name}/{model.version}" for model in models])
-    yield from _visibility_findings(result, settings, models_dir, models)
+    if models_dir is not None:
+        yield from _visibility_findings(result, settings, models_dir, models)
     yield from _version_findings(result, settings.image, models)
     yield from compatibility.findings(_target(settings.image, result), models)
 
@@ -94,7 +100,7 @@ def major_minor(version: str) -> tuple[int, ...]:
     return (int(match[1]), int(match[2])) if match else ()
 
 
-def run_probe(client: DockerClient, settings: Docker, models_dir: Path, versions: Sequence[str]) -> ProbeResult:
+def run_probe(client: DockerClient, settings: Docker, models_dir: Path | None, versions: Sequence[str]) -> ProbeResult:
     """Run the probe as a server would run, and remove it. Raise EngineError."""
     _, output = _run(client, settings, models_dir, PROBE_SCRIPT, versions)
     match = re.search(r"TensorFlow Library: (\S+)", output)
@@ -111,7 +117,7 @@ def may_read(client: DockerClient, settings: Docker, models_dir: Path, path: Pat
 
 
 def _run(
-    client: DockerClient, settings: Docker, models_dir: Path, script: str, arguments: Sequence[str]
+    client: DockerClient, settings: Docker, models_dir: Path | None, script: str, arguments: Sequence[str]
 ) -> tuple[int, str]:
     """Return exit code and output of a script in a container like a server's. Raise EngineError."""
     with docker_errors(f"looking into {settings.image}"):
@@ -125,13 +131,13 @@ def _run(
             container.remove(force=True)
 
 
-def _creation(settings: Docker, models_dir: Path, script: str, arguments: Sequence[str]) -> dict[str, object]:
+def _creation(settings: Docker, models_dir: Path | None, script: str, arguments: Sequence[str]) -> dict[str, object]:
     return {
         "image": settings.image,
         "entrypoint": ["bash", "-c", script, "bash"],
         "command": list(arguments),
         "labels": {PROBE_LABEL: str(int(time.time()))},
-        "mounts": [Mount(target=MODELS_MOUNT, source=str(models_dir.resolve()), type="bind", read_only=True)],
+        "mounts": [_mount(models_dir)] if models_dir else [],
         "network_mode": "none",
         "init": True,
         "read_only": True,
@@ -140,6 +146,10 @@ def _creation(settings: Docker, models_dir: Path, script: str, arguments: Sequen
         "user": settings.user,
         "platform": settings.platform,
     }
+
+
+def _mount(models_dir: Path) -> Mount:
+    return Mount(target=MODELS_MOUNT, source=str(models_dir.resolve()), type="bind", read_only=True)
 
 
 def _remove_stale(client: DockerClient) -> None:

@@ -107,6 +107,7 @@ class Recovery:
             notes.insert(0, "the gateway takes requests again")
         self.gateways.directory.activate(gateway.generation)
         self.gateways.finalize(gateway)
+        self.gateways.directory.restore(active)
         self._restore_slot(gateway_slot=active.slot)
         return notes
 

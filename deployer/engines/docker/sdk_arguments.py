@@ -12,13 +12,12 @@ from docker.types import DeviceRequest, EndpointConfig, Mount
 
 from deployer.config.interpolation import reveal
 from deployer.config.spec import Docker
-from deployer.engines import run_dir
 from deployer.engines.docker.container_spec import (
     Bind,
     ContainerSpec,
     Health,
+    Mounts,
     Port,
-    binds,
     deployment_labels,
     server_arguments,
 )
@@ -87,7 +86,7 @@ def labels(launch: Launch, placement: Placement, settings: Docker, models_dir: P
 
 
 def candidate_arguments(
-    launch: Launch, placement: Placement, settings: Docker, models_dir: Path, image: Image
+    launch: Launch, placement: Placement, settings: Docker, mounts: Mounts, image: Image
 ) -> dict[str, object]:
     """Return the SDK's arguments for the container of a candidate."""
     published = (
@@ -96,11 +95,11 @@ def candidate_arguments(
     container = ContainerSpec(
         name=placement.container,
         network=placement.network,
-        arguments=() if launch.in_image else tuple(server_arguments(launch)),
-        labels=labels(launch, placement, settings, models_dir, image),
+        arguments=() if launch.in_image else tuple(server_arguments(launch, mounts.config_dir)),
+        labels=labels(launch, placement, settings, mounts.store, image),
         host=launch.host,
         ports=published,
-        binds=() if launch.in_image else binds(models_dir, str(placement.directory / run_dir.CONFIG_DIR)),
+        binds=() if launch.in_image else mounts.binds,
         # A candidate that ends has failed; the promotion sets the restart policy.
         settings=replace(settings, restart="no"),
         health=None if launch.in_image else Health(),
@@ -144,7 +143,7 @@ def container_arguments(container: ContainerSpec) -> dict[str, object]:
 
 def _mount(bind: Bind) -> Mount:
     # With a typed mount a missing source is an error and not an empty directory.
-    return Mount(target=bind.target, source=bind.source, type="bind", read_only=True)
+    return Mount(target=bind.target, source=bind.source, type=bind.kind, read_only=True)
 
 
 def _healthcheck(health: Health) -> dict[str, object]:

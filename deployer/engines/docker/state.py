@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.engines.docker.inspection import ContainerState, ContainerSummary
 from deployer.engines.docker.listing import GatewayContainer
+from deployer.engines.docker.machine import LocalMachine, Machine
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.networks import Networks
 from deployer.engines.docker.ownership import Ownership, is_started_by_us, label_conflict, project_from_name
@@ -37,6 +38,7 @@ class DockerState:
     client: DockerClient
     state_dir: Path
     project: str
+    machine: Machine = field(default_factory=LocalMachine)
 
     @cached_property
     def owner(self) -> Ownership:
@@ -97,7 +99,7 @@ class DockerState:
 
     def servers(self, name: str | None = None, env: str | None = None) -> list[Deployment]:
         """Return the model servers, newest first."""
-        return listing.servers(self.containers(name, env))
+        return list(map(self.machine.reachable, listing.servers(self.containers(name, env))))
 
     def gateways(self, name: str, env: str) -> tuple[GatewayContainer, ...]:
         """Return the gateways of a deployment: one, or two during a replacement."""
@@ -185,6 +187,7 @@ class DockerState:
             self.clear_unused(name, env, ())
             for removal in removals:
                 removal.result()
+        self.machine.clear()
 
     def _stop(self, deployment: Deployment) -> Container | None:
         """Return the stopped container; None if it is gone."""
@@ -222,7 +225,7 @@ class DockerState:
         with docker_errors(f"removing the network of {name} [{env}]"):
             self.networks(name, env).remove(keep=kinds)
         if not remaining:
-            self.gateway_dir_of(remaining, name, env).delete()
+            self.machine.gateway_dir(self.gateway_dir_of(remaining, name, env), name, env).delete()
 
     def _delete_unused_dirs(self, name: str, env: str, used: set[Path]) -> None:
         unowned_dir = self.state_dir / "docker" / run_dir.env_dir_name("", env) / name
@@ -231,6 +234,7 @@ class DockerState:
         for deployment_dir in (self.deployment_dir(name, env), unowned_dir):
             for directory in run_dir.release_dirs(deployment_dir):
                 if directory.resolve() not in used:
+                    self.machine.delete_config(directory)
                     run_dir.delete(directory)
         if unowned_dir.is_dir():
             run_dir.remove_empty_dirs(unowned_dir)

@@ -6,7 +6,7 @@ import dataclasses
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from deployer.engines.embedded.preflight import EmbeddedPreflight
 from deployer.engines.local import DirectoryLocks, NoImages
 from deployer.errors import EngineError, NotReady, SettingRefused
 from deployer.results.deployment import LOST, Deployment, Launch, Memory, Rendered, ServedModel
+from deployer.results.model import Model
 from deployer.savedmodel.op_sets import installed_target
 from deployer.system.wait import POLL_SECONDS, Deadline, wait_until
 
@@ -95,6 +96,12 @@ class EmbeddedEngine:
                 run_dir.write_labels(path, dataclasses.replace(release, project=self.project))
                 notes = [adoption_note(name, env, self.project)]
         return notes
+
+    def transfer(self, models: Sequence[Model], progress: Callable[[str], None]) -> None:
+        """Do nothing: servers read the store itself."""
+
+    def forget(self, versions: Iterable[tuple[str, int]]) -> None:
+        """Do nothing."""
 
     def stage(self, launch: Launch) -> Deployment:
         """Start a candidate that listens on private ports and holds the public ones, closed."""

@@ -42,6 +42,7 @@ def notices(
         *workspace.kept.notices,
         overrides.notice(workspace),
         exposed,
+        deployed.reach_note if deployed else "",
         threads.low_threads_warning(workspace.spec.server.flags),
     )
     return tuple(filter(None, texts))

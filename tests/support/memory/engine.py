@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +101,12 @@ class MemoryEngine:
             self.platform.servers.setdefault((self.project, name, env), []).append(each)
         swept = tuple(f"the server {each.seen.release} that a killed command left is removed" for each in left)
         return (*((adoption_note(name, env, self.project),) if adopted else ()), *swept)
+
+    def transfer(self, models: Sequence[Model], progress: Callable[[str], None]) -> None:
+        """Do nothing: servers read the store itself."""
+
+    def forget(self, versions: Iterable[tuple[str, int]]) -> None:
+        """Do nothing."""
 
     def stage(self, launch: Launch) -> Deployment:
         self.platform.does("stage")

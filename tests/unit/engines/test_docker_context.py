@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.engines.docker.context import DEFAULT_ADDRESS, address
+from deployer.engines.docker.context import DEFAULT_ADDRESS, TlsFiles, address, tls_files
 from deployer.errors import EngineUnavailable
 
 
@@ -60,3 +60,30 @@ def test_a_damaged_context_is_reported(settings, text):
 def test_a_damaged_config_file_names_no_context(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     assert address({"DOCKER_CONFIG": str(tmp_path)}) == DEFAULT_ADDRESS
+
+
+def test_the_certificates_of_variables(tmp_path):
+    (tmp_path / "cert.pem").touch()
+    named = {"DOCKER_CERT_PATH": str(tmp_path), "DOCKER_CONFIG": str(tmp_path / "none")}
+    assert tls_files(None, {"DOCKER_HOST": "tcp://h:1"}) is None
+    found = tls_files("tcp://h:1", named)
+    assert found == TlsFiles(tmp_path / "ca.pem", tmp_path / "cert.pem", tmp_path / "key.pem")
+    assert tls_files(None, {**named, "DOCKER_HOST": "tcp://h:1", "DOCKER_TLS_VERIFY": "1"}) == found
+    default = tls_files("tcp://h:1", {"DOCKER_TLS_VERIFY": "1", "DOCKER_CONFIG": str(tmp_path / "none")})
+    assert default == TlsFiles(tmp_path / "none" / "ca.pem")
+
+
+@pytest.mark.parametrize("skips", [False, True])
+def test_the_certificates_of_a_context(tmp_path, skips):
+    digest = hashlib.sha256(b"far").hexdigest()
+    meta, tls = tmp_path / "contexts/meta" / digest, tmp_path / "contexts/tls" / digest / "docker"
+    meta.mkdir(parents=True)
+    tls.mkdir(parents=True)
+    endpoint = {"Host": "tcp://h:2376", "SkipTLSVerify": skips}
+    (meta / "meta.json").write_text(json.dumps({"Endpoints": {"docker": endpoint}}))
+    settings = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "far", "DOCKER_CERT_PATH": "/elsewhere"}
+    if skips:
+        with pytest.raises(EngineUnavailable, match="SkipTLSVerify"):
+            tls_files(None, settings)
+    else:
+        assert tls_files(None, settings) == TlsFiles(tls / "ca.pem")

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.engines.docker.gateway.directory import SLOTS, SOCKET, other_slot
+from deployer.engines.docker.gateway.directory import SLOTS, ask_socket, other_slot
 from deployer.errors import EngineError
 from deployer.system.wait import Deadline, wait_until
 
-SECONDS = 10.0
 BACKENDS = ("rest", "grpc")
-CHUNK_BYTES = 1 << 16
 SERVERS_ONLY = "show stat -1 4 -1"
 
 
 @dataclass(frozen=True)
 class Admin:
-    """The runtime interface of the gateway whose socket is in `directory`."""
+    """The runtime interface of the gateway whose socket is in `directory`, where `ask` sends commands to it."""
 
     directory: Path
+    ask: Callable[[Path, str], str] = ask_socket
 
     def accepts_requests(self) -> bool:
         """Return whether the gateway runs and is not stopping."""
@@ -83,16 +80,7 @@ class Admin:
             raise EngineError(f"the gateway refused to switch: {reply[:200]}", hint="deployer up replaces it")
 
     def _execute(self, command: str) -> str:
-        # The socket is opened through its directory: its own path may be longer than the kernel accepts.
-        directory = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            with socket.socket(socket.AF_UNIX) as sock:
-                sock.settimeout(SECONDS)
-                sock.connect(f"/proc/self/fd/{directory}/{SOCKET}")
-                sock.sendall(f"{command}\n".encode())
-                return b"".join(iter(lambda: sock.recv(CHUNK_BYTES), b"")).decode("utf-8", "replace")
-        finally:
-            os.close(directory)
+        return self.ask(self.directory, command)
 
 
 @contextmanager

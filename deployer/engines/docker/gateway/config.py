@@ -11,14 +11,13 @@ from deployer.client.access import SERVER_NAME
 from deployer.config.spec import Gateway
 from deployer.config.templates import render_template
 from deployer.engines.docker.gateway import tokens
-from deployer.engines.docker.gateway.directory import SLOTS, GatewayDir
+from deployer.engines.docker.gateway.directory import MOUNT, SLOTS, GatewayDir
 from deployer.errors import ConfigError
 from deployer.results.deployment import digest_of_parts
 
 if TYPE_CHECKING:
     from deployer.engines.docker.gateway.tls import KeyPair
 
-MOUNT = "/gateway"
 HOST = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
 CERTIFICATE = "certificate.pem"
 TOKENS = "tokens"
@@ -45,6 +44,8 @@ class GatewayConfig:
     settings: Gateway
     templates_dir: Path | None = None
     cors: bool = False
+    machine: str = ""
+    """The machine where it runs, if that is another one: a certificate of the tool's own names it, too."""
 
     def digest(self, directory: GatewayDir, host: str) -> str:
         """Return the digests of GATEWAY_PARTS, which a running gateway cannot reload; create no file.
@@ -86,8 +87,9 @@ class GatewayConfig:
 
         if settings.certificate and settings.key:
             return tls.load_key_pair(settings.certificate, settings.key)
-        pair = tls.load_self_signed(directory.self_signed, host)
-        return tls.create_self_signed(directory.self_signed, host) if pair is None and create else pair
+        hosts = tuple(filter(None, (host, self.machine)))
+        pair = tls.load_self_signed(directory.self_signed, *hosts)
+        return tls.create_self_signed(directory.self_signed, *hosts) if pair is None and create else pair
 
     def _config(self, listen: Listen, generation_dir: str, slot: str, tool_token_hash: str) -> str:
         return render_template(

@@ -12,18 +12,17 @@ from dataclasses import dataclass
 
 import docker.errors
 from docker.models.containers import Container
-from docker.types import Mount, Ulimit
+from docker.types import Ulimit
 
 from deployer.engines import run_dir
 from deployer.engines.docker.api import CONFLICT, docker_errors, remove_container
 from deployer.engines.docker.gateway.admin import Admin
-from deployer.engines.docker.gateway.config import MOUNT, GatewayConfig, Listen
-from deployer.engines.docker.gateway.directory import ACTIVE, PREDECESSOR, SOCKET, GatewayDir, owner
+from deployer.engines.docker.gateway.config import GatewayConfig, Listen
+from deployer.engines.docker.gateway.directory import ACTIVE, MOUNT, PREDECESSOR, SOCKET, GatewayDir
 from deployer.engines.docker.inspection import ContainerSummary
 from deployer.engines.docker.listing import GatewayContainer, gateways
 from deployer.engines.docker.names import LABEL, PROJECT, gateway_name
 from deployer.engines.docker.state import DockerState
-from deployer.engines.ports import check_free, count_listeners
 from deployer.errors import EngineError, SettingRefused
 from deployer.system.wait import Deadline, wait_until
 
@@ -74,10 +73,11 @@ class GatewayContainers:
 
     def start(self, listen: Listen, slot: str, predecessor: GatewayContainer | None) -> GatewayContainer:
         """Start a gateway, which takes over the ports of its predecessor. Raise EngineError with the gateway's log."""
+        ports = self.state.machine.ports
         for port in (listen.rest_port, listen.grpc_port):
-            _check_unprivileged(port)
+            _check_unprivileged(port, ports.first_unprivileged())
             if predecessor is None:
-                check_free(listen.host, port)
+                ports.check_free(listen.host, port)
         generation = run_dir.new_release_id()
         try:
             self.directory.make(generation, slot, self.config.files(self.directory, generation, listen))
@@ -91,10 +91,11 @@ class GatewayContainers:
 
     def admin(self, gateway: GatewayContainer) -> Admin:
         """Return the runtime interface of a container."""
-        return Admin(self.directory.generation_dir(gateway.generation))
+        return Admin(self.directory.generation_dir(gateway.generation), self.directory.ask)
 
     def stop_accepting(self, gateway: GatewayContainer) -> None:
         """Stop new connections; the container ends after its last request."""
+        count_listeners = self.state.machine.ports.count_listeners
         listeners = count_listeners(gateway.rest_port) if gateway.lost else 0
         with docker_errors(f"stopping the gateway of {self.name}"):
             container = self.state.client.containers.get(gateway.id)
@@ -213,12 +214,12 @@ class GatewayContainers:
             "labels": self._labels(listen, generation),
             "network_mode": "host",  # a published port costs more than the proxy
             "userns_mode": "host",
-            "mounts": [Mount(target=MOUNT, source=str(self.directory.run), type="bind")],
+            "mounts": [self.directory.mount],
             "init": True,
             "read_only": True,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
-            "user": "{}:{}".format(*owner()),
+            "user": "{}:{}".format(*self.directory.owner),
             "pids_limit": 512,
             "ulimits": [Ulimit(name="nofile", soft=files, hard=files)],
             "stop_signal": STOP_SIGNAL,
@@ -267,13 +268,8 @@ def _signal_stop(container: Container) -> None:
             raise
 
 
-def _check_unprivileged(port: int) -> None:
+def _check_unprivileged(port: int, first: int) -> None:
     """Raise SettingRefused for a port that needs a privilege, which the gateway does not have."""
-    try:
-        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as file:  # noqa: PTH123
-            first = int(file.read())
-    except (OSError, ValueError):
-        first = 1024
     if port < first:
         raise SettingRefused(f"a gateway cannot listen on port {port}", hint=f"choose one from {first} up")
 

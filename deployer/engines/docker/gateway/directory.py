@@ -16,14 +16,22 @@ import contextlib
 import os
 import re
 import shutil
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from docker.types import Mount
 
 from deployer.errors import EngineError
 
 SLOTS = ("a", "b")
 NOBODY = 65534
+MOUNT = "/gateway"
+"""Where the container sees the directory `run`."""
+
+SECONDS = 10.0
+CHUNK_BYTES = 1 << 16
 CURRENT, ACTIVE, PREDECESSOR, SOCKET = "current", "active.cfg", "before", "admin.sock"
 GENERATION = re.compile(r"[0-9a-z-]{1,64}")
 CONFIG = re.compile(r"([ab])\.cfg")
@@ -42,6 +50,20 @@ def owner() -> tuple[int, int]:
     return (NOBODY, NOBODY) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
 
+def ask_socket(directory: Path, command: str) -> str:
+    """Return what the gateway with a socket in `directory` answers to a command. Raise OSError."""
+    # The socket is opened through its directory: its own path may be longer than the kernel accepts.
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(SECONDS)
+            sock.connect(f"/proc/self/fd/{descriptor}/{SOCKET}")
+            sock.sendall(f"{command}\n".encode())
+            return b"".join(iter(lambda: sock.recv(CHUNK_BYTES), b"")).decode("utf-8", "replace")
+    finally:
+        os.close(descriptor)
+
+
 def other_slot(slot: str) -> str:
     """Return the other slot."""
     return SLOTS[1 - SLOTS.index(slot)]
@@ -57,6 +79,20 @@ class GatewayDir:
     def run(self) -> Path:
         """The directory that the gateway's container sees."""
         return self.path / "run"
+
+    @property
+    def owner(self) -> tuple[int, int]:
+        """User and group of the gateway's process."""
+        return owner()
+
+    @property
+    def mount(self) -> Mount:
+        """The mount of the gateway's container, at MOUNT."""
+        return Mount(target=MOUNT, source=str(self.run), type="bind")
+
+    def ask(self, generation_dir: Path, command: str) -> str:
+        """Return what the gateway of a generation answers to a command on its runtime socket. Raise OSError."""
+        return ask_socket(generation_dir, command)
 
     @property
     def token(self) -> Path:
@@ -100,6 +136,9 @@ class GatewayDir:
     def set_slot(self, generation: str, slot: str) -> None:
         """Set the slot to which a gateway routes after its next start."""
         _replace_link(self.generation_dir(generation) / ACTIVE, f"{slot}.cfg")
+
+    def restore(self, active: Active) -> None:
+        """Make what the gateway's container sees agree with this record, after a command was killed."""
 
     def activate(self, generation: str) -> None:
         """Make a generation the active one."""

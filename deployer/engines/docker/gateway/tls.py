@@ -48,26 +48,26 @@ def load_key_pair(certificate: Path, key: Path) -> KeyPair:
         raise ConfigError(f"gateway.certificate {certificate} and gateway.key cannot be used: {reason}") from error
 
 
-def load_self_signed(path: Path, host: str) -> KeyPair | None:
-    """Return the self-signed certificate in a file, if it is valid for this host and for a while; else None."""
+def load_self_signed(path: Path, *hosts: str) -> KeyPair | None:
+    """Return the self-signed certificate in a file, if it is valid for these hosts and for a while; else None."""
     try:
         pair = _parse_pem(path.read_text(encoding="ascii"))
     except (OSError, ValueError, TypeError):
         return None
     certificate = _parse_certificate(pair.certificate)
     fresh = certificate.not_valid_after_utc - datetime.now(timezone.utc) > RENEW_BEFORE
-    return pair if fresh and set(_host_names(host)) <= set(_certificate_names(certificate)) else None
+    return pair if fresh and set(_host_names(hosts)) <= set(_certificate_names(certificate)) else None
 
 
-def create_self_signed(path: Path, host: str) -> KeyPair:
-    """Create a self-signed certificate for the host and the local names, in a private file."""
+def create_self_signed(path: Path, *hosts: str) -> KeyPair:
+    """Create a self-signed certificate for the hosts and the local names, in a private file."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(path, text := _self_signed_pem(_host_names(host)), os.geteuid(), os.getegid())
+    write_private(path, text := _self_signed_pem(_host_names(hosts)), os.geteuid(), os.getegid())
     return _parse_pem(text)
 
 
-def _host_names(host: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((host, *LOCAL_NAMES)))
+def _host_names(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*hosts, *LOCAL_NAMES)))
 
 
 def _self_signed_pem(names: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from deployer.engines.docker.gateway.containers import GatewayContainers
 from deployer.engines.docker.gateway.directory import GatewayDir
+from deployer.engines.docker.machine import LocalMachine
 from deployer.errors import EngineError
 
 ENDING = "Cannot update container 1: runc did not terminate successfully: exit status 1: container not running"
@@ -35,7 +36,7 @@ class Container:
 
 def stopped(container: Container, directory: Path) -> list[Any]:
     client = SimpleNamespace(containers=SimpleNamespace(get=lambda _: container))
-    state: Any = SimpleNamespace(client=client)
+    state: Any = SimpleNamespace(client=client, machine=LocalMachine())
     wanted: Any = None
     found: Any = SimpleNamespace(id="1", generation="1", lost=False)
     GatewayContainers(state, wanted, "m", "local", GatewayDir(directory), "no").stop_accepting(found)
