@@ -83,7 +83,7 @@ def _same_image(
     """Serve the image of a deployment that has its versions inside, again. Raises UsageError for another version."""
     if version is not None or model is not None:
         image_source.refuse_change(deployed, "redeploy --version" if model is None else "redeploy --model")
-    with image_source.opened(workspace, deployed.image_name, progress) as opened:
+    with image_source.opened(workspace, deployed.image_reference, progress) as opened:
         spec = dataclasses.replace(opened.spec, name=deployed.name)
         return change(opened, deployed, lambda _: spec, dry_run=dry_run, progress=progress, reason=REDEPLOY)
 

@@ -296,6 +296,11 @@ class Deployment:
         return self.settings.get(IN_IMAGE) is True
 
     @property
+    def image_reference(self) -> str:
+        """The name by which its image was chosen, also if the history alone has the deployment."""
+        return self.image_name or str(self.settings.get("image", ""))
+
+    @property
     def client_route(self) -> tuple[Endpoints, Gateway | None]:
         """The address for requests of deployer itself, with the gateway in front of it."""
         endpoints, gateway = (self.direct_endpoints, None) if self.direct_endpoints else (self.endpoints, self.gateway)

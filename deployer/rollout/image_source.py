@@ -129,8 +129,8 @@ def refuse_change(deployment: Deployment, command: str) -> None:
     """Refuse to change the versions or labels of a deployment that has them in its image. Raises UsageError."""
     if deployment.in_image:
         raise UsageError(
-            f"{command}: {deployment.name} [{deployment.env}] runs {deployment.image_name}, which has its versions and "
-            "labels inside",
+            f"{command}: {deployment.name} [{deployment.env}] runs {deployment.image_reference}, which has its "
+            "versions and labels inside",
             hint="deployer image build and image push make another image; deployer up REPOSITORY@sha256:... deploys it",
         )
 

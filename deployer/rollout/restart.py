@@ -27,7 +27,7 @@ def restart_hint(workspace: Workspace, deployment: Deployment, effect: str = "st
     Without such a command, the hint says what `up` would serve instead.
     """
     if deployment.in_image:
-        return f"deployer up {workspace.cli_target(deployment.image_name, deployment.env)} {effect}"
+        return f"deployer up {workspace.cli_target(deployment.image_reference, deployment.env)} {effect}"
     with contextlib.suppress(DeployerError):
         workspace = _in_environment(workspace, deployment.env)
         store = Store(deployment.store) if deployment.store else workspace.store

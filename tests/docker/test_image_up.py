@@ -111,6 +111,10 @@ def test_a_stopped_server_starts_again_from_its_image(bare: Path, monkeypatch: p
     assert ask(up(bare, image)["endpoints"], 2.0) == 3.0
     shutil.rmtree(bare / COPIES)
     assert deployer("smoke", cwd=bare).code == 0
+    docker("rm", "--force", NAME)
+    ended = deployer("predict", "half_plus_two", cwd=bare)
+    assert (ended.code, f"deployer up {image}" in ended.err) == (10, True), ended.err
+    assert ask(up(bare, image)["endpoints"], 2.0) == 3.0
 
 
 def test_a_deployment_goes_from_the_store_to_an_image_and_back(bare: Path) -> None:
