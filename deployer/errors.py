@@ -127,10 +127,23 @@ class EngineConflict(UsageError):
 
 
 class ConfigError(DeployerError):
-    """The configuration is wrong; the message names file, key and reason."""
+    """The configuration is wrong; the message names file, key and reason.
+
+    `key` is the setting, where the code that found the error does not know what sets it: the message begins with it.
+    """
 
     exit_code = 3
     meaning = "wrong configuration"
+
+    def __init__(self, message: str, *, key: str = "", hint: str | None = None, log: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{key}: {message}" if key else message, hint=hint, log=log)
+        self.key = key
+
+    def name_origin(self, origin: str) -> None:
+        """Say what sets the key, such as a variable, in the place of the key."""
+        self.message = f"{origin}{self.message.removeprefix(self.key)}"
+        self.args = (self.message,)
+        self.key = origin
 
 
 class SettingRefused(ConfigError):

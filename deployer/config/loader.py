@@ -97,13 +97,15 @@ def _load(
     layers = {key: _local_path(key, value) for key, (_, value) in variables.items()}
     chosen = str(env or layers.pop("env", None) or DEFAULT_ENV)
     directory = file.parent if file else Path()
-    document = _merge(raw, _overlay(overlays, chosen, file)) if with_overlay else dict(raw)
-    document = _interpolate(document, layers, frozenset({*layers, *options}), environ, file)
+    overlay = _overlay(overlays, chosen, file) if with_overlay else {}
+    document = _interpolate(_merge(raw, overlay), layers, frozenset({*layers, *options}), environ, file)
     origins = Origins(
         str(file or ""),
         _flatten(document),
         {key: name for key, (name, _) in variables.items()},
         {key: _option_of(key) for key in options},
+        overlay=f"env.{chosen}" if with_overlay and isinstance(overlays, dict) and chosen in overlays else "",
+        in_overlay=frozenset(_flatten(overlay)),
     )
     if file or layers:
         document = _resolve_paths(document, directory)

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from deployer.config import loader
 from deployer.config.gateway import unused_settings
+from deployer.config.loader import CONFIG_FILE
 from deployer.config.options import Settings
+from deployer.config.origins import Origins
+from deployer.config.spec import Spec
 from deployer.engines.docker.gateway import tokens
 from deployer.errors import ConfigError, InvalidValue
 from deployer.results.changes import TokenResult
-from deployer.results.deployment import cli_name
+from deployer.results.deployment import DEFAULT_ENV, cli_name
 
 HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -27,7 +30,7 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
     spec, origins = loader.load_with_origins(chosen.config, chosen.env, chosen.overrides())
     path = spec.gateway.tokens
     if path is None:
-        raise ConfigError(f"gateway.tokens is not set in [{spec.env}]", hint=_tokens_hint(chosen))
+        raise ConfigError(f"gateway.tokens is not set in [{spec.env}]", hint=_tokens_hint(chosen, spec, origins))
     hashes = tokens.read(path) if path.exists() else {}
     if revoke and hashes.pop(name, None) is None:
         raise InvalidValue(f"{path} has no token of {name}", hint=f"there are: {', '.join(sorted(hashes)) or 'none'}")
@@ -39,14 +42,16 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
     return TokenResult(name, created, path, (*replaced, applied))
 
 
-def _tokens_hint(settings: Settings) -> str:
-    """Return the hint to the environments that have tokens, or to the setting."""
+def _tokens_hint(settings: Settings, spec: Spec, origins: Origins) -> str:
+    """Return the hint to the environments that have tokens, or to the setting in the table of this environment."""
     envs = loader.environments(settings.config)
     specs = (loader.load(settings.config, env, settings.overrides()) for env in envs)
     options = [f"--env {spec.env}" for spec in specs if spec.gateway.tokens]
     if options:
         return f"{' or '.join(options)} has it"
-    return 'enabled = true and tokens = "tokens" under [gateway] in deployer.toml'
+    enabled = "" if spec.gateway.enabled else "enabled = true and "
+    table = f"env.{spec.env}.gateway" if origins.overlay or spec.env != DEFAULT_ENV else "gateway"
+    return f'{enabled}tokens = "tokens" under [{table}] in {origins.file_name or CONFIG_FILE}'
 
 
 def _write(path: Path, hashes: dict[str, str]) -> None:

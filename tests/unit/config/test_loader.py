@@ -320,9 +320,14 @@ def test_origins_name_what_sets_a_key(tmp_path):
         "server.host": "",
     }
     assert [origins.of(key) for key in ("docker.user", "docker.cpus")] == [
-        f"docker.user in {file}",
+        f"env.staging.docker.user in {file}",
         f"docker.cpus in {file}",
     ]
+    inherited = [
+        key for key in ("docker.user", "docker.cpus", "docker.memory", "docker.image") if origins.is_inherited(key)
+    ]
+    assert inherited == ["docker.cpus"]
+    assert not loader.load_with_origins(file, None, options, environ)[1].is_inherited("docker.cpus")
     assert [key for key in spec.docker.__dataclass_fields__ if origins.is_temporary(f"docker.{key}")] == [
         "image",
         "memory",

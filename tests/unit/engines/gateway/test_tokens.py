@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import pytest
 from hypothesis import given
@@ -74,6 +75,31 @@ def test_without_a_file_there_is_nothing_to_write_to(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"gateway\.tokens is not set"):
         token("alice")
+
+
+@pytest.mark.parametrize(
+    ("text", "env", "table", "enables"),
+    [
+        ("", "local", "[gateway]", True),
+        ("", "staging", "[env.staging.gateway]", True),
+        ("[gateway]\nenabled = true\n", "local", "[gateway]", False),
+        ("[gateway]\nenabled = true\n[env.staging]\n", "staging", "[env.staging.gateway]", False),
+        ("[env.staging.gateway]\nenabled = true\n", "staging", "[env.staging.gateway]", False),
+        ("[env.local.gateway]\nenabled = true\n", "local", "[env.local.gateway]", False),
+    ],
+)
+def test_the_hint_names_the_table_that_applies(tmp_path, text, env, table, enables):
+    config = tmp_path / "deployer.toml"
+    config.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        token("alice", settings=Settings(config=config, env=env))
+    assert f"under {table} in {config}" in error.value.hint
+    assert ("enabled = true" in error.value.hint) is enables
+    line = re.search(r"tokens = \S+", error.value.hint)
+    assert line is not None
+    values = f"{'enabled = true' if enables else ''}\n{line[0]}\n"
+    config.write_text(f"{text}{values if table in text else f'{table}{chr(10)}{values}'}")
+    assert token("alice", settings=Settings(config=config, env=env)).file == tmp_path / "tokens"
 
 
 def test_hints_name_the_environment_that_has_the_tokens(tmp_path, monkeypatch):
