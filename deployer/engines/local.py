@@ -31,11 +31,15 @@ class DirectoryLocks:
 
 
 def check_address(address: Address, own: Iterable[Deployment]) -> None:
-    """Raise PortTaken if a port of the address is held by anything but `own`, the running servers of the deployment."""
+    """Raise PortTaken if a port of the address is held by anything but `own`, the running servers of the deployment.
+
+    Raises EngineError for a host that cannot be bound.
+    """
     held = {port for each in own for port in (each.rest_port, each.grpc_port)}
     for port in (address.rest_port, address.grpc_port):
         if port and port not in held:
             ports.check_free(address.host, port)
+    ports.check_host(address.host)
 
 
 class NoImages:

@@ -50,6 +50,12 @@ def check_free(host: str, port: int) -> None:
         _bind(probe, host, port)
 
 
+def check_host(host: str) -> None:
+    """Raise EngineError if no port can be bound on the host."""
+    with _socket(host, share=False) as probe:
+        _bind(probe, host, 0)
+
+
 def first_free(host: str, *preferred: int | None) -> int:
     """Return the first of the preferred ports that is free and can be held, or 0."""
     # Connections of a server that did not share its port block it for a minute after their end.

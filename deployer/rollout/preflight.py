@@ -26,6 +26,7 @@ from deployer.rollout.kept_settings import keep_settings
 from deployer.rollout.launch import check_settings, check_variables
 from deployer.rollout.notices import engine as engine_notices
 from deployer.rollout.notices.collect import collect_notices
+from deployer.rollout.setting_errors import name_origin
 from deployer.rollout.workspace import Workspace
 
 
@@ -146,7 +147,8 @@ def check_platform(workspace: Workspace) -> None:
         )
     if server.rest_port or server.grpc_port:
         _check_other_protocol(server, workspace.engine.observe(name, env))
-    workspace.engine.preflight.address(name, env, address)
+    with name_origin(workspace):
+        workspace.engine.preflight.address(name, env, address)
 
 
 def _check_other_protocol(server: Server, observed: Deployment | None) -> None:

@@ -21,6 +21,7 @@ from deployer.rollout.launch import check_batching, check_labels, get_version, r
 from deployer.rollout.memory import MemoryReading, fits_three
 from deployer.rollout.preflight import check_platform
 from deployer.rollout.served_models import keep_labels
+from deployer.rollout.setting_errors import name_origin
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace
 from deployer.store.store import Store
@@ -68,7 +69,7 @@ def resolve_with_labels(
     stopped = observed if observed and observed.stopped_component else None
     listed = workspace.spec.models
     served = tuple(keep_labels(each.served, listed[each.served.name], stopped) for each in resolved)
-    with _token_options(workspace):
+    with _token_options(workspace), name_origin(workspace):
         return resolve_launch(workspace.spec, workspace.engine, served)
 
 

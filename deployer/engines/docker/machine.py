@@ -28,6 +28,9 @@ class Ports(Protocol):
     def check_free(self, host: str, port: int) -> None:
         """Raise PortTaken if the port cannot be bound."""
 
+    def check_host(self, host: str) -> None:
+        """Raise EngineError if no port can be bound on the host, as far as that can be tried."""
+
     def first_free(self, host: str, *preferred: int | None) -> int:
         """Return the first of the preferred ports that is free, or 0."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from deployer.engines import run_dir
 from deployer.engines.base import Address
 from deployer.engines.docker import findings, listing, mounts, probe, visibility
 from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.gateway import addresses
 from deployer.engines.docker.host import DockerHost
 from deployer.engines.docker.placement import check_free
 from deployer.errors import EngineError
@@ -55,11 +57,17 @@ class DockerPreflight:
         return tuple(probe.findings(host.client, host.settings, mounted, models))
 
     def address(self, name: str, env: str, address: Address) -> None:
+        ports = self.host.machine.ports
         requested = [port for port in (address.rest_port, address.grpc_port) if port]
         own_ports = listing.held_ports(self.host.state.containers(name, env)) if requested else ()
         for port in requested:
             if port not in own_ports:
-                check_free(self.host.client, self.host.machine.ports, address.host, port)
+                check_free(self.host.client, ports, address.host, port)
+        ports.check_host(address.host)
+        if self.host.gateway.enabled:
+            observed = self.host.state.serving(name, env)
+            must_be_free = partial(check_free, self.host.client, ports)
+            addresses.check(self.host.gateway, address, observed, ports.first_unprivileged(), must_be_free)
 
     def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
         if not self.host.mounted_dirs:

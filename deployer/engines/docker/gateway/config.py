@@ -109,5 +109,5 @@ class GatewayConfig:
 def _address(host: str, port: int) -> str:
     """Return the address for HAProxy. Raise ConfigError for a host that HAProxy would read as a socket or a list."""
     if not HOST.fullmatch(host):
-        raise ConfigError(f"server.host {host[:80]!r} is not an address that a gateway can bind")
+        raise ConfigError(f"{host[:80]!r} is not an address that a gateway can bind", key="server.host")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

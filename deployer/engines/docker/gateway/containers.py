@@ -16,6 +16,7 @@ from docker.types import Ulimit
 
 from deployer.engines import run_dir
 from deployer.engines.docker.api import CONFLICT, docker_errors, remove_container
+from deployer.engines.docker.gateway.addresses import check_unprivileged
 from deployer.engines.docker.gateway.admin import Admin
 from deployer.engines.docker.gateway.config import GatewayConfig, Listen
 from deployer.engines.docker.gateway.directory import ACTIVE, MOUNT, PREDECESSOR, SOCKET, GatewayDir
@@ -23,7 +24,7 @@ from deployer.engines.docker.inspection import ContainerSummary
 from deployer.engines.docker.listing import GatewayContainer, gateways
 from deployer.engines.docker.names import LABEL, PROJECT, gateway_name
 from deployer.engines.docker.state import DockerState
-from deployer.errors import EngineError, SettingRefused
+from deployer.errors import EngineError
 from deployer.system.wait import Deadline, wait_until
 
 STOP_SIGNAL = "SIGUSR1"
@@ -74,8 +75,8 @@ class GatewayContainers:
     def start(self, listen: Listen, slot: str, predecessor: GatewayContainer | None) -> GatewayContainer:
         """Start a gateway, which takes over the ports of its predecessor. Raise EngineError with the gateway's log."""
         ports = self.state.machine.ports
-        for port in (listen.rest_port, listen.grpc_port):
-            _check_unprivileged(port, ports.first_unprivileged())
+        for key, port in (("server.rest_port", listen.rest_port), ("server.grpc_port", listen.grpc_port)):
+            check_unprivileged(key, port, ports.first_unprivileged())
             if predecessor is None:
                 ports.check_free(listen.host, port)
         generation = run_dir.new_release_id()
@@ -266,12 +267,6 @@ def _signal_stop(container: Container) -> None:
     except docker.errors.APIError as error:
         if error.status_code != CONFLICT:
             raise
-
-
-def _check_unprivileged(port: int, first: int) -> None:
-    """Raise SettingRefused for a port that needs a privilege, which the gateway does not have."""
-    if port < first:
-        raise SettingRefused(f"a gateway cannot listen on port {port}", hint=f"choose one from {first} up")
 
 
 def _remedy(log: list[str]) -> str:

@@ -19,6 +19,8 @@ from deployer.errors import ConfigError
 
 VALIDITY = timedelta(days=730)
 RENEW_BEFORE = timedelta(days=30)
+CERTIFICATE, KEY = "gateway.certificate", "gateway.key"
+HINT = f"{CERTIFICATE} and {KEY} are files in PEM, the key without a passphrase; without both, the tool makes its own"
 LOCAL_NAMES = ("127.0.0.1", "::1", "localhost")
 
 
@@ -38,14 +40,21 @@ class KeyPair:
 
 def load_key_pair(certificate: Path, key: Path) -> KeyPair:
     """Return the user's certificate and key. Raise ConfigError if they are unreadable, invalid or expired."""
+    chain, private_key = _read_pem(CERTIFICATE, certificate), _read_pem(KEY, key)
     try:
-        chain, private_key = certificate.read_text(encoding="utf-8"), key.read_text(encoding="utf-8")
         return _parse_pem(f"{chain.rstrip()}\n{private_key}")
-    except OSError as error:
-        raise ConfigError(f"the gateway's certificate cannot be read: {error}") from error
     except (ValueError, TypeError) as error:
         reason = str(error)[:200]
-        raise ConfigError(f"gateway.certificate {certificate} and gateway.key cannot be used: {reason}") from error
+        text = f"{certificate} and {KEY} {key} cannot be used: {reason}"
+        raise ConfigError(text, key=CERTIFICATE, hint=HINT) from error
+
+
+def _read_pem(setting: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in PEM"
+        raise ConfigError(f"{path} cannot be read: {reason}", key=setting, hint=HINT) from error
 
 
 def load_self_signed(path: Path, *hosts: str) -> KeyPair | None:

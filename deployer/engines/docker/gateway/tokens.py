@@ -33,7 +33,7 @@ def read(path: Path) -> dict[str, str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         hint = f"{CREATE_COMMAND} makes a token, and the file"
-        raise ConfigError(f"the tokens file {path} cannot be read: {error}", hint=hint) from error
+        raise ConfigError(f"the tokens file {path} cannot be read: {error}", key="gateway.tokens", hint=hint) from error
     hashes = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
@@ -41,7 +41,7 @@ def read(path: Path) -> dict[str, str]:
         match = LINE.fullmatch(line.strip())
         if not match:
             hint = f"remove the line; {CREATE_COMMAND} adds one"
-            raise ConfigError(f"{path}, line {number} is not a hash and a name", hint=hint)
+            raise ConfigError(f"{path}, line {number} is not a hash and a name", key="gateway.tokens", hint=hint)
         hashes[match[2]] = match[1]
     return hashes
 

@@ -70,6 +70,9 @@ class RemotePorts:
                 hint="choose another, or 0 for any free one",
             )
 
+    def check_host(self, host: str) -> None:
+        """Do nothing: an address cannot be bound there to try it, and the engine refuses one that it does not have."""
+
     def first_free(self, host: str, *preferred: int | None) -> int:
         return next((port for port in preferred if port and not self.table().is_taken(host, port)), 0)
 

@@ -116,6 +116,24 @@ def test_a_certificate_of_ones_own_must_fit_its_key(tmp_path):
         with pytest.raises(ConfigError) as refusal:
             tls.load_key_pair(certificate, key)
         assert "PRIVATE" not in refusal.value.message
+        assert refusal.value.key == "gateway.certificate"
+        assert "gateway.key" in str(refusal.value.hint)
+
+
+@pytest.mark.parametrize("unreadable", ["certificate", "key"])
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["missing", "binary"])
+def test_a_file_that_cannot_be_read_is_named_with_its_setting(tmp_path, unreadable, content):
+    pem = tls.create_self_signed(tmp_path / "both", "127.0.0.1").pem
+    files = {name: tmp_path / name for name in ("certificate", "key")}
+    for path in files.values():
+        path.write_text(pem)
+    files[unreadable].unlink()
+    if content:
+        files[unreadable].write_bytes(content)
+    with pytest.raises(ConfigError) as refusal:
+        tls.load_key_pair(**files)
+    assert (refusal.value.key, bool(refusal.value.hint)) == (f"gateway.{unreadable}", True)
+    assert str(files[unreadable]) in refusal.value.message
 
 
 @pytest.mark.parametrize(
