@@ -146,6 +146,14 @@ def write_config(directory: Path, rendered: Rendered) -> None:
     config.chmod(0o755)
 
 
+def read_config(directory: Path) -> dict[str, str] | None:
+    """Return the texts of the server's configuration files by name; None if they cannot be read."""
+    try:
+        return {path.name: path.read_text(encoding="utf-8") for path in (directory / CONFIG_DIR).iterdir()}
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def begin_reload(directory: Path, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
     """Record the models that the server is about to load, then write its configuration."""
     write_atomically(directory / RELOAD_FILE, models_text(models))

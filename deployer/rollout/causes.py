@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from deployer.config.threads import DEFAULT_THREADS, GRPC_MAX_THREADS
 from deployer.results.deployment import (
+    BATCHING_CONFIG,
     GATEWAY_PARTS,
+    MONITORING_CONFIG,
     Deployment,
     Gateway,
     Launch,
@@ -22,6 +25,10 @@ ADDRESS = "the address"
 FLAGS = "the flags"
 MODELS = "the models directory"
 SETTINGS = "the engine's settings or the store"
+FILES = "batching or monitoring"
+TABLES = {"batching": BATCHING_CONFIG, "monitoring": MONITORING_CONFIG}
+FILE_SETTING = re.compile(r"^ *(\w+)(?::| \{ value:) (.+?)(?: \})?$", re.MULTILINE)
+"""A setting and its value, as the templates of the tool write it."""
 PART_SETTINGS = {
     "image": {"image"},
     "tokens": {"tokens"},
@@ -33,25 +40,33 @@ LOST_GATEWAY = "the gateway's directory is gone, without which it cannot be chan
 DEFAULT_FLAGS = ((GRPC_MAX_THREADS, str(DEFAULT_THREADS)),)
 
 
-def replace_cause(launch: Launch, observed: Deployment) -> str | None:
-    """Return why a running server must be replaced; None if it need not be."""
+def replace_cause(launch: Launch, observed: Deployment, files: Mapping[str, str] | None = None) -> str | None:
+    """Return why a running server must be replaced; None if it need not be.
+
+    `files` are the configuration files that it was started with, None if they are not known.
+    """
     gateway = ""
     if bool(launch.gateway_digest) is not (observed.gateway is not None):
         gateway = "a gateway is enabled" if launch.gateway_digest else "the gateway is disabled"
     changed = differing_parts(launch.server_digest, observed.server_digest)
     if launch.changed_variables and SETTINGS not in changed:
         changed = (*changed, SETTINGS)
-    parts = [_describe_part(part, launch, observed) for part in changed]
+    parts = [_describe_part(part, launch, observed, files) for part in changed]
     causes = (
         gateway,
         f"its directory {observed.directory} is gone" if observed.config_lost else "",
         f"changed: {', '.join(parts)}" if parts else "",
         *_changed_ports(launch, observed),
         image_change(launch.image, observed),
-        _overwritten(launch.models, observed.models),
+        _overwritten(launch, observed),
     )
     found = [cause for cause in causes if cause]
     return "; ".join((*found, *filter(None, (gateway_cause(launch, observed),)))) if found else None
+
+
+def moves(launch: Launch, observed: Deployment) -> bool:
+    """Return whether a deployment gets another host or port."""
+    return observed.host not in ("", launch.host) or any(_changed_ports(launch, observed))
 
 
 def _changed_ports(launch: Launch, observed: Deployment) -> Iterator[str]:
@@ -63,7 +78,7 @@ def _changed_ports(launch: Launch, observed: Deployment) -> Iterator[str]:
             yield f"{protocol} port {desired} instead of {current}"
 
 
-def _describe_part(part: str, launch: Launch, observed: Deployment) -> str:
+def _describe_part(part: str, launch: Launch, observed: Deployment, files: Mapping[str, str] | None) -> str:
     """Return a part of the server that differs, with the values of a setting where they are known."""
     if part == ADDRESS and observed.host:
         return f"{part} ({observed.host}, now {launch.host})"
@@ -71,7 +86,34 @@ def _describe_part(part: str, launch: Launch, observed: Deployment) -> str:
         return f"{part} ({observed.store}, now {launch.models_root})"
     if part == FLAGS:
         return _changed_flags(launch, observed) or part
+    if part == FILES:
+        return ", ".join(_changed_files(launch.rendered.files, files)) or part
     return (_changed_settings(launch, observed) if part == SETTINGS else "") or part
+
+
+def _changed_files(after: Mapping[str, str], before: Mapping[str, str] | None) -> Iterator[str]:
+    """Yield the tables that come or go, and the settings of the others that differ, each with both values."""
+    if before is None:
+        return
+    for table, name in TABLES.items():
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if old is None or new is None:
+            yield f"[{table}] {'is new' if old is None else 'goes'}"
+            continue
+        was, now = _file_settings(old), _file_settings(new)
+        changed = [key for key in {**was, **now} if was.get(key) != now.get(key)]
+        values = (f"{table}.{key} ({_value(was.get(key))}, now {_value(now.get(key))})" for key in changed)
+        yield ", ".join(values) or f"[{table}]"
+
+
+def _file_settings(text: str) -> dict[str, str]:
+    """Return the settings of a configuration file; a repeated one has all its values."""
+    settings: dict[str, str] = {}
+    for key, value in FILE_SETTING.findall(text):
+        settings[key] = f"{settings[key]} {value}" if key in settings else value
+    return settings
 
 
 def _changed_flags(launch: Launch, observed: Deployment) -> str:
@@ -140,13 +182,22 @@ def _short(image_id: str) -> str:
     return image_id.removeprefix("sha256:")[:12]
 
 
-def _overwritten(desired: Models, loaded: Models) -> str | None:
+def _overwritten(launch: Launch, observed: Deployment) -> str | None:
     """Return which version has other files than were loaded: a server never reloads a version that it has."""
-    digests = version_digests(loaded)
-    for (name, version), digest in version_digests(desired).items():
-        if digests.get((name, version), digest) != digest:
-            return f"the files of {name}:{version} are no longer those that were loaded"
+    digests = version_digests(observed.models)
+    for (name, version), digest in version_digests(launch.models).items():
+        if digests.get((name, version), digest) == digest:
+            continue
+        if observed.store and _store(launch) != str(observed.store):
+            return f"{name}:{version} has other files in the new store"
+        return f"the files of {name}:{version} are no longer those that were loaded"
     return None
+
+
+def _store(launch: Launch) -> str:
+    """Return the directory of the store, which a container has under another path."""
+    store = launch.traits.get("store") if isinstance(launch.traits, Mapping) else None
+    return launch.models_root if store is None else str(store)
 
 
 def gateway_cause(launch: Launch, observed: Deployment) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -35,7 +35,7 @@ from deployer.results.plan import (
     VerifyCandidate,
     VerifyServing,
 )
-from deployer.rollout.causes import LOST_GATEWAY, gateway_cause, reload_cause, replace_cause
+from deployer.rollout.causes import LOST_GATEWAY, gateway_cause, moves, reload_cause, replace_cause
 from deployer.rollout.model_changes import describe
 from deployer.rollout.served_models import all_loaded
 
@@ -79,6 +79,9 @@ class Conditions:
     only_stored: Callable[[Models], Models] = tuple
     """Leaves out versions that are no longer in the store."""
 
+    files: Mapping[str, str] | None = None
+    """The configuration files that the running server has read; None if they are not known."""
+
 
 def decide(launch: Launch, observed: Deployment | None, conditions: Conditions = Conditions()) -> Plan:
     """Return the plan that turns `observed` into `launch`; its cause is the first difference that matters."""
@@ -103,7 +106,7 @@ def starts_server(plan: Plan) -> bool:
 def _decide(launch: Launch, observed: Deployment | None, conditions: Conditions) -> tuple[Change, Steps]:
     if observed is None or not observed.running:
         return Change.CREATE, _create(launch, observed, conditions)
-    if cause := replace_cause(launch, observed) or conditions.reload_obstacle:
+    if cause := replace_cause(launch, observed, conditions.files) or conditions.reload_obstacle:
         return Change.REPLACE, _replace(launch, observed, cause, conditions)
     gateway = _replace_gateway(launch, observed, conditions)
     if launch.models != observed.models:
@@ -212,7 +215,8 @@ def _start(launch: Launch, cause: str) -> StartCandidate:
 def _gateway_image(launch: Launch, observed: Deployment | None) -> _GatewayImage:
     """Return the image of the gateway that is started; nothing where none is."""
     image = launch.gateway_image
-    if image is None or (observed and observed.gateway and gateway_cause(launch, observed) is None):
+    stays = observed and observed.gateway and gateway_cause(launch, observed) is None and not moves(launch, observed)
+    if image is None or stays:
         return {}
     return {"image": image.name, "missing": not image.id}
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from deployer.config.spec import ModelSpec
-from deployer.engines import compatibility
+from deployer.engines import compatibility, run_dir
 from deployer.errors import ConfigError, ModelNotFound
 from deployer.results.deployment import Deployment, Launch, ResolvedModel, ServedModel, cli_name
 from deployer.results.model import Model
@@ -104,6 +104,7 @@ def decide_plan(workspace: Workspace, launch: Launch, models: tuple[Model, ...],
         zero_downtime=workspace.engine.traits.zero_downtime,
         verify=not gate.skip,
         measure_rate=gate.measure_rate,
+        files=run_dir.read_config(observed.directory) if observed else None,
     )
     plan = planning.decide(launch, observed, conditions)
     if plan.change is Change.RELOAD:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from support.launches import ONE, launch_of, serving
 
-from deployer.results.deployment import Gateway, NamedImage, ServedModel
-from deployer.results.plan import Change
+from deployer.config.render import render
+from deployer.config.spec import Batching, Monitoring
+from deployer.results.deployment import BATCHING_CONFIG, Gateway, NamedImage, Rendered, ServedModel
+from deployer.results.plan import Change, Promote
 from deployer.rollout import plan
 
 
@@ -70,6 +72,73 @@ def test_a_setting_that_replaces_a_server_is_named_with_both_values(before, afte
     launched = {"models_root": "/old"} if "store" in before else before
     observed = serving(ONE, **{"flags": (), **before}, server_digest=launch_of(ONE, **launched).server_digest)
     assert plan.decide(launch_of(ONE, **after), observed).steps[0].cause == f"changed: {cause}"
+
+
+BATCHING, OTHER_BATCHING = (Batching(max_batch_size=size) for size in (32, 64))
+MONITORING = Monitoring()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cause"),
+    [
+        ({}, {"batching": BATCHING}, "[batching] is new"),
+        ({"monitoring": MONITORING}, {}, "[monitoring] goes"),
+        ({"batching": BATCHING}, {"monitoring": MONITORING}, "[batching] goes, [monitoring] is new"),
+        ({"batching": BATCHING}, {"batching": OTHER_BATCHING}, "batching.max_batch_size (32, now 64)"),
+        (
+            {"batching": OTHER_BATCHING, "monitoring": MONITORING},
+            {"batching": Batching(max_batch_size=64, allowed_batch_sizes=(8, 64)), "monitoring": MONITORING},
+            "batching.allowed_batch_sizes (none, now 8 64)",
+        ),
+        (
+            {"monitoring": MONITORING},
+            {"monitoring": Monitoring(path="/m")},
+            'monitoring.path ("/monitoring/prometheus/metrics", now "/m")',
+        ),
+    ],
+)
+def test_batching_and_monitoring_are_told_apart_by_the_files_of_the_server(before, after, cause):
+    old, new = (render((ONE,), "/models", **tables) for tables in (before, after))
+    observed = serving(ONE, server_digest=launch_of(ONE, rendered=old).server_digest)
+    decided = plan.decide(launch_of(ONE, rendered=new), observed, plan.Conditions(files=old.files))
+    assert decided.steps[0].cause == f"changed: {cause}"
+    unknown = plan.decide(launch_of(ONE, rendered=new), observed)
+    assert unknown.steps[0].cause == "changed: batching or monitoring"
+
+
+def test_files_of_a_template_of_ones_own_are_named_by_their_table():
+    old, new = (Rendered({BATCHING_CONFIG: text}) for text in ("a { b: 1 }", "a { b: 2 }"))
+    observed = serving(ONE, server_digest=launch_of(ONE, rendered=old).server_digest)
+    decided = plan.decide(launch_of(ONE, rendered=new), observed, plan.Conditions(files=old.files))
+    assert decided.steps[0].cause == "changed: [batching]"
+
+
+@pytest.mark.parametrize("engine", ["embedded", "docker"])
+def test_a_version_of_another_store_is_not_taken_for_files_that_changed(engine):
+    changed = dataclasses.replace(ONE, digests=("zz",))
+    there = {"models_root": "/new"} if engine == "embedded" else {"traits": {"store": "/new"}}
+    settings = {} if engine == "embedded" else {"store": "/old"}
+    cause = plan.decide(launch_of(changed, **there), serving(ONE, store=Path("/old"), settings=settings)).steps[0].cause
+    assert ("(/old, now /new)" in cause, "no longer those" in cause, "digits:1 has other files in the new store" in cause) == (
+        True, False, True
+    )  # fmt: skip
+    same = {name: "/old" if isinstance(value, str) else {"store": "/old"} for name, value in there.items()}
+    cause = plan.decide(launch_of(changed, **same), serving(ONE, store=Path("/old"), settings=settings)).steps[0].cause
+    assert "digits:1 are no longer those that were loaded" in cause
+
+
+@pytest.mark.parametrize(
+    ("desired", "new"),
+    [({}, False), ({"rest_port": 8501}, False), ({"rest_port": 9501}, True), ({"host": "::1"}, True)],
+)
+def test_another_address_needs_another_gateway(desired, new):
+    gateway = Gateway("g1", True, Path(), settings={"image": "a"})
+    image = NamedImage("proxy:1", "")
+    launch = launch_of(ONE, gateway_digest="g1", gateway_image=image, flags=(("a", "1"),), **desired)
+    observed = serving(ONE, gateway=gateway, host="127.0.0.1")
+    (promote,) = [step for step in plan.decide(launch, observed).steps if isinstance(step, Promote)]
+    assert (promote.image, promote.missing) == (("proxy:1", True) if new else ("", False))
+    assert ("a new gateway" in promote.action) is new
 
 
 @pytest.mark.parametrize(
