@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from deployer.config.loader import PREFIX
 from deployer.results.deployment import Deployment, Gateway
 from deployer.results.plan import Change, Plan, Promote, StartCandidate
 from deployer.rollout.gate import Gate
 from deployer.rollout.notices import reverts, routing
 
+IMAGE_VARIABLE = f"{PREFIX}GATEWAY_IMAGE"
 LIMITS = ("max_body", "requests_per_second")
 GATEWAY_HINT = "; with gateway.enabled = true in deployer.toml, later changes keep them open"
 
@@ -28,6 +30,13 @@ def notices(gate: Gate, plan: Plan, observed: Deployment | None, reason: str) ->
     if observed and observed.gateway and not launch.gateway_digest and (lost := _protection(observed.gateway)):
         verb = "goes" if len(lost) == 1 else "go"
         yield f"{', '.join(lost)} {verb} with the gateway: clients reach the server itself"
+    if observed and observed.gateway and not launch.gateway_digest and (kept := _kept_image(observed.gateway)):
+        yield f"a later gateway gets {kept} again, which {IMAGE_VARIABLE} gave, unless a setting names another image"
+
+
+def _kept_image(gateway: Gateway) -> str:
+    """Return the image that the history keeps while the gateway is disabled; empty if no variable gave it."""
+    return str(gateway.settings.get("image", "")) if "image" in gateway.temporary_settings else ""
 
 
 def _protection(gateway: Gateway) -> list[str]:

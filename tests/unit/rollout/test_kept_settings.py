@@ -387,3 +387,13 @@ def test_what_goes_with_a_gateway_is_said(project, settings, certificate, goes):
     assert [text.partition("with the gateway")[0] for text in result.notices if "with the gateway" in text] == (
         [goes] if goes else []
     )
+
+
+@pytest.mark.parametrize(("temporary", "said"), [(("image",), True), (("tls",), False)])
+def test_the_image_that_outlives_a_disabled_gateway_is_said(project, temporary, said):
+    project.up()
+    (running,) = project.platform.all()
+    gateway = Gateway("g", True, project.directory / "token", settings=RECORDED, temporary_settings=temporary)
+    running.seen = dataclasses.replace(running.seen, gateway=gateway)
+    notices = [text for text in project.up(dry_run=True).notices if "proxy:1" in text]
+    assert [("DEPLOYER_GATEWAY_IMAGE" in text) for text in notices] == [True] * said
