@@ -119,9 +119,9 @@ def test_a_version_of_another_store_is_not_taken_for_files_that_changed(engine):
     there = {"models_root": "/new"} if engine == "embedded" else {"traits": {"store": "/new"}}
     settings = {} if engine == "embedded" else {"store": "/old"}
     cause = plan.decide(launch_of(changed, **there), serving(ONE, store=Path("/old"), settings=settings)).steps[0].cause
-    assert ("(/old, now /new)" in cause, "no longer those" in cause, "digits:1 has other files in the new store" in cause) == (
-        True, False, True
-    )  # fmt: skip
+    assert "(/old, now /new)" in cause
+    assert "digits:1 has other files in the new store" in cause
+    assert "no longer those" not in cause
     same = {name: "/old" if isinstance(value, str) else {"store": "/old"} for name, value in there.items()}
     cause = plan.decide(launch_of(changed, **same), serving(ONE, store=Path("/old"), settings=settings)).steps[0].cause
     assert "digits:1 are no longer those that were loaded" in cause
