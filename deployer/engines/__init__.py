@@ -18,6 +18,7 @@ from deployer.errors import EngineError
 
 if TYPE_CHECKING:
     from deployer.engines.docker.engine import DockerEngine
+    from deployer.engines.port_holders import PortHolder
 
 SHORT_TIMEOUT_SECONDS = 3.0
 """The time limit for each answer of an engine that the user did not select."""
@@ -117,13 +118,13 @@ def _with_short_timeout(engine: DockerEngine) -> DockerEngine:
     return replace(engine, host=replace(engine.host, answer_seconds=SHORT_TIMEOUT_SECONDS))
 
 
-def port_holder(engine: Engine, port: int) -> str:
+def port_holder(engine: Engine, port: int) -> PortHolder:
     """Return who holds a port of this machine, as an engine sees it.
 
     Where Docker's proxy holds it, that is the container behind the proxy.
     """
     holder = engine.inventory.port_holder(port)
-    if "docker-proxy" not in holder:
+    if "docker-proxy" not in holder.text:
         return holder
     from deployer.engines.docker import api, placement
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from deployer.config.spec import Docker, Gateway
+    from deployer.engines.port_holders import PortHolder
     from deployer.results.checks import Finding
     from deployer.results.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
     from deployer.results.model import Model
@@ -120,7 +121,7 @@ class Inventory(Protocol):
     def other_projects(self) -> tuple[Engine, ...]:
         """Return the engine once for each other project that has deployments on the platform."""
 
-    def port_holder(self, port: int) -> str:
+    def port_holder(self, port: int) -> PortHolder:
         """Return which deployment, container or process holds a port, as far as this user may see it."""
 
 

@@ -1,4 +1,4 @@
-"""TCP ports: find a free one, name the holder of one, and hold one until the server has started."""
+"""TCP ports: find a free one, and hold one until the server has started."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from deployer.engines.process import RUN_DIR_FLAG
+from deployer.engines.port_holders import PortHolder, process_holder
 from deployer.errors import EngineError, PortTaken
 
 LOWEST_PORT = 20_000
@@ -146,15 +146,9 @@ def _bind_error(host: str, port: int, error: OSError) -> EngineError:
     return EngineError(f"cannot bind the address {host}: {error.strerror or error}", hint=HOST_HINT)
 
 
-def holder(port: int) -> str:
-    """Return which process listens on a port, as far as this user may see it."""
-    try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
-                return _process_name(connection.pid)
-    except (psutil.Error, OSError):
-        pass
-    return "another process"
+def holder(port: int) -> PortHolder:
+    """Return what listens on a port, as far as this user may see it."""
+    return process_holder(port)
 
 
 def count_listeners(port: int) -> int:
@@ -164,24 +158,3 @@ def count_listeners(port: int) -> int:
     except (psutil.Error, OSError):
         return 0
     return sum(1 for each in listed if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port)
-
-
-def _process_name(pid: int | None) -> str:
-    if pid is None:
-        return "another user's process"
-    try:
-        process = psutil.Process(pid)
-        deployment = _deployment(process.cmdline())
-        return f"{deployment} (process {pid})" if deployment else f"process {pid} ({process.name()})"
-    except psutil.Error:
-        return f"process {pid}"
-
-
-def _deployment(arguments: Iterable[str]) -> str | None:
-    """Return the deployment whose embedded server has these arguments, by its run directory."""
-    run_dir = next((word.partition("=")[2] for word in arguments if word.startswith(RUN_DIR_FLAG)), "")
-    match Path(run_dir).parts:
-        case [*_, "run", env, name, _]:
-            env, _, project = env.partition("@")
-            return f"the deployment {name} [{env}]{f' of project {project}' if project else ''}"
-    return None

@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from deployer import engines
 from deployer.config import hosts
 from deployer.config.spec import Spec
 from deployer.engines.base import Address
-from deployer.errors import EngineError, InvalidValue, PortTaken
+from deployer.errors import ConfigError, EngineError, InvalidValue, PortTaken
 from deployer.results.deployment import LOOPBACK, Deployment
-from deployer.rollout.other_deployments import hint_for_other_projects
+from deployer.rollout.other_deployments import holder_command
 from deployer.rollout.release_settings import ReleaseSettings
 from deployer.rollout.workspace import Workspace
 
@@ -21,35 +22,68 @@ SETTING_HINT = "server.{}_port = 0", " in deployer.toml"
 
 @contextmanager
 def suggest_free_port(workspace: Workspace, hint: tuple[str, str]) -> Iterator[None]:
-    """Add a hint to the error for a configured port that is taken: what to set for each such port.
+    """Complete the error for a configured port that is taken: what sets it, what to set, and who has it.
 
     `hint` has a text with a place for the protocol, and one that follows them.
     """
     try:
         yield
     except PortTaken as error:
-        server, (setting, where) = workspace.spec.server, hint
-        configured = {"rest": server.rest_port, "grpc": server.grpc_port}
+        configured = _configured_ports(workspace)
         if error.port is not None and error.port in configured.values():
-            taken = [
-                protocol for protocol, port in configured.items() if port == error.port or _is_taken(workspace, port)
-            ]
-            take = "takes any free port" if len(taken) == 1 else "take any free ports"
-            free = f"{' and '.join(map(setting.format, taken))}{where} {take}"
-            elsewhere = hint_for_other_projects(workspace, workspace.spec.deployment)
-            error.hint = f"{free}; {elsewhere}" if elsewhere else free
+            holder = engines.port_holder(workspace.engine, error.port)
+            if holder.name and holder.text not in error.message:  # an engine sees the proxy of another one
+                error.message = f"port {error.port} is taken by {holder}"
+            _name_origin(error, workspace, error.port)
+            shown = holder_command(workspace, holder)
+            ways = (
+                _free_ports(workspace, hint, error.port),
+                f"{shown} shows the deployment that has it" if shown else "",
+            )
+            error.hint = "; ".join(filter(None, ways))
         raise
 
 
-def _is_taken(workspace: Workspace, port: int | None) -> bool:
+def _configured_ports(workspace: Workspace) -> dict[str, int | None]:
+    server = workspace.spec.server
+    return {"rest": server.rest_port, "grpc": server.grpc_port}
+
+
+def _name_origin(error: PortTaken, workspace: Workspace, port: int) -> None:
+    """Add to the message what sets the port: an option, a variable or a key of the file."""
+    origins = workspace.origins
+    keys = [f"server.{protocol}_port" for protocol, each in _configured_ports(workspace).items() if each == port]
+    for key in keys:
+        if origin := origins.of(key):
+            inherits = f", and [{origins.overlay}] sets no other" if origins.is_inherited(key) else ""
+            error.message = f"{error.message}: {origin} sets it{inherits}"
+    error.args = (error.message,)
+
+
+def _free_ports(workspace: Workspace, hint: tuple[str, str], port: int) -> str:
+    """Return the part of the hint that gives every taken port of the configuration another number."""
+    setting, where = hint
+    configured = _configured_ports(workspace).items()
+    taken = [protocol for protocol, each in configured if each == port or (each and taken_by(workspace, each))]
+    take = "takes any free port" if len(taken) == 1 else "take any free ports"
+    free = f"{' and '.join(map(setting.format, taken))}{where} {take}"
+    origins = workspace.origins
+    inherited = [f"{protocol}_port" for protocol in taken if origins.is_inherited(f"server.{protocol}_port")]
+    if not inherited:
+        return free
+    return f"set {' and '.join(inherited)} in [{origins.overlay}.server] of {origins.file_name}, or {free}"
+
+
+def taken_by(workspace: Workspace, port: int) -> str:
+    """Return the message that something other than the deployment holds a port; empty if it is free."""
     spec = workspace.spec
     try:
         workspace.engine.preflight.address(spec.deployment, spec.env, Address(spec.server.address, None, port))
-    except PortTaken:
-        return True
-    except EngineError:
-        return False
-    return False
+    except PortTaken as error:
+        return error.message if error.port == port else ""
+    except (ConfigError, EngineError):
+        return ""
+    return ""
 
 
 def keep_host(spec: Spec, observed: Deployment | ReleaseSettings | None) -> Spec:

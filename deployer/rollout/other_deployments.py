@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from deployer.config.fields import option_name
 from deployer.config.options import LOCATION, Settings
 from deployer.engines import run_dir
 from deployer.engines.base import Engine
+from deployer.engines.port_holders import PortHolder
 from deployer.errors import DeployerError, EngineError
-from deployer.results.deployment import Deployment
-from deployer.rollout.workspace import Workspace, open_all_environments, unique_engines
+from deployer.results.deployment import Deployment, cli_name
+from deployer.rollout.workspace import Workspace, open_all_environments, open_workspace, unique_engines
 
 MAX_SHOWN = 3
 """How many commands a hint names."""
@@ -165,6 +167,35 @@ def hint_for_other_projects(workspace: Workspace, name: str) -> str:
         projects |= {other.traits.project} if texts else set()
     same = projects == {workspace.engine.traits.project}
     return _select_hint(options, f"of {'another directory' if same else 'another project'} ")
+
+
+def holder_command(workspace: Workspace, holder: PortHolder) -> str:
+    """Return the command that shows the deployment which holds a port; empty if another program holds it."""
+    if not holder.name:
+        return ""
+    if not holder.project:
+        return NO_PROJECT
+    is_accepted = workspace.accepts_environment(holder.env)
+    opened = _in_environment(workspace, holder.env) if is_accepted else workspace
+    traits = opened.engine.traits
+    other_dir = holder.state_dir and holder.state_dir.resolve() != opened.spec.state_dir.resolve()
+    parts = (
+        f"--project {holder.project}" if holder.project != traits.project else "",
+        f"--state-dir {shlex.quote(str(holder.state_dir))}" if other_dir else "",
+        f"--engine {holder.engine}" if holder.engine not in opened.engine_names else "",
+    )
+    # An environment without a table in the file cannot be named: --all shows it.
+    target = cli_name(holder.name, holder.env) if is_accepted else f"--all{cli_name('', workspace.spec.env)}"
+    return command_line(workspace, f"status {target}", " ".join(filter(None, parts)))
+
+
+def _in_environment(workspace: Workspace, env: str) -> Workspace:
+    """Return the workspace of another environment, with the same options."""
+    if env == workspace.spec.env:
+        return workspace
+    with contextlib.suppress(DeployerError):
+        return open_workspace(dataclasses.replace(workspace.settings, env=env))
+    return workspace
 
 
 def _select_hint(options: list[str], whose: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -23,12 +24,18 @@ def test_a_port_that_a_deployment_or_a_container_has_is_said_by_its_name(project
     up(project, "half_plus_two:1", "--rest-port", str(port), "--grpc-port", "0")
     taken = deployer("up", "text:1", "--rest-port", str(port), "--grpc-port", "0", cwd=project)
     assert (taken.code, "deployment half_plus_two [local]" in taken.err) == (6, True), taken.err
+    (hint,) = [line for line in taken.err.splitlines() if line.startswith("hint: ")]
+    command = re.search(r"deployer (status .*) shows the deployment that has it$", hint)
+    assert command, hint
+    (shown,) = deployer(*command[1].split(), "--json", cwd=project).json["deployments"]
+    assert str(port) in shown["deployment"]["endpoints"]["rest"]
     other = free_port()
     stranger = docker("run", "-d", "--rm", "-p", f"127.0.0.1:{other}:80", "--entrypoint", "sleep", server_image, "300")
     try:
         taken = deployer("up", "text:1", "--rest-port", str(other), "--grpc-port", "0", cwd=project)
         name = inspect(stranger)["Name"].lstrip("/")
         assert (taken.code, f"container {name}" in taken.err) == (6, True), taken.err
+        assert "shows the deployment" not in taken.err
     finally:
         docker("rm", "-f", stranger)
 

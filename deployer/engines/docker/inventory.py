@@ -14,6 +14,7 @@ from deployer.engines.docker.host import DockerHost
 from deployer.engines.docker.names import LABEL
 from deployer.engines.docker.ownership import is_started_by_us, project_of
 from deployer.engines.docker.placement import port_publisher
+from deployer.engines.port_holders import PortHolder
 from deployer.results.deployment import Deployment
 
 
@@ -63,5 +64,5 @@ class DockerInventory:
             for project in sorted(projects - {self.host.project})
         )
 
-    def port_holder(self, port: int) -> str:
+    def port_holder(self, port: int) -> PortHolder:
         return port_publisher(self.host.client, port) or self.host.machine.ports.holder(port)

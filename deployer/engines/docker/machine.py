@@ -16,6 +16,7 @@ from deployer.engines.run_dir import CONFIG_DIR
 
 if TYPE_CHECKING:
     from deployer.engines.docker.gateway.directory import GatewayDir
+    from deployer.engines.port_holders import PortHolder
     from deployer.results.deployment import Deployment
     from deployer.results.model import Model
 
@@ -37,7 +38,7 @@ class Ports(Protocol):
     def any_free(self, host: str, *exclude: int | None) -> int:
         """Return a free port that is not in `exclude`. Raise EngineError."""
 
-    def holder(self, port: int) -> str:
+    def holder(self, port: int) -> PortHolder:
         """Return which process listens on a port, as far as this user may see it."""
 
     def first_unprivileged(self) -> int:

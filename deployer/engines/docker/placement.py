@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from docker import DockerClient
 
@@ -13,8 +15,12 @@ from deployer.engines.docker.machine import Ports
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.sdk_arguments import Placement
 from deployer.engines.docker.state import DockerState
+from deployer.engines.port_holders import PortHolder, deployment_holder
 from deployer.errors import PortTaken
 from deployer.results.deployment import GRPC_PORT, REST_PORT, Deployment, Launch
+
+FOLDER_LEVEL, GATEWAY_LEVEL = 3, 2
+"""STATE_DIR/docker/ENV@PROJECT/NAME/RELEASE of a server, and STATE_DIR/gateway/ENV@PROJECT/NAME of a gateway."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def check_free(client: DockerClient, ports: Ports, host: str, port: int) -> None
     ports.check_free(host, port)
 
 
-def port_publisher(client: DockerClient, port: int) -> str | None:
+def port_publisher(client: DockerClient, port: int) -> PortHolder | None:
     """Return the container or deployment that has a port of the engine's machine, or None."""
     with docker_errors("listing containers"):
         listed = client.api.containers(filters={"publish": str(port)})
@@ -111,8 +117,19 @@ def port_publisher(client: DockerClient, port: int) -> str | None:
             labels.get(f"{LABEL}grpc_port"),
         ):
             continue
-        if f"{LABEL}name" in labels:
-            project_suffix = f" of project {labels[PROJECT]}" if PROJECT in labels else ""
-            return f"the deployment {labels[f'{LABEL}name']} [{labels.get(f'{LABEL}env', '')}]{project_suffix}"
-        return f"the container {container.name}"
+        return _deployment(labels) if f"{LABEL}name" in labels else PortHolder(f"the container {container.name}")
+    return None
+
+
+def _deployment(labels: Mapping[str, str]) -> PortHolder:
+    project, env, name = (labels.get(key, "") for key in (PROJECT, f"{LABEL}env", f"{LABEL}name"))
+    return deployment_holder("docker", project, env, name, _state_dir(labels))
+
+
+def _state_dir(labels: Mapping[str, str]) -> Path | None:
+    """Return the state directory of a deployment by a directory in it; None if no label has one."""
+    for label, level in ((f"{LABEL}folder", FOLDER_LEVEL), (f"{LABEL}gateway", GATEWAY_LEVEL)):
+        parents = Path(labels.get(label, "")).parents
+        if len(parents) > level:
+            return parents[level]
     return None

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from deployer.engines import ports, run_dir
+from deployer.engines import run_dir
 from deployer.engines.base import SERVING, Engine
 from deployer.engines.embedded import processes, releases
+from deployer.engines.port_holders import PortHolder, process_holder
 from deployer.engines.run_dir import Release
 from deployer.results.deployment import Deployment
 
@@ -124,5 +125,5 @@ class EmbeddedInventory:
             for path, project in sorted(others - {(state_dir, self.project)})
         )
 
-    def port_holder(self, port: int) -> str:
-        return ports.holder(port)
+    def port_holder(self, port: int) -> PortHolder:
+        return process_holder(port)

@@ -40,7 +40,7 @@ def notices(
         _address(launch, observed),
         _image(workspace, launch, observed),
         *workspace.kept.notices,
-        overrides.notice(workspace),
+        *overrides.notices(workspace),
         exposed,
         deployed.reach_note if deployed else "",
         threads.low_threads_warning(workspace.spec.server.flags),

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from deployer.config.fields import ZERO_SIZE
+from deployer.rollout.addresses import taken_by
 from deployer.rollout.workspace import Workspace
 
-TABLES = {"server": ("host", "rest_port", "grpc_port"), "docker": (), "gateway": ()}
+PORTS = ("rest_port", "grpc_port")
+TABLES = {"server": ("host", *PORTS), "docker": (), "gateway": ()}
 """The tables whose values a server or its gateway has, with the keys that count; empty for all."""
 
 
-def notice(workspace: Workspace) -> str:
-    """Return that the next command goes back to what `deployer.toml` says; empty if nothing overrides it."""
+def notices(workspace: Workspace) -> Iterator[str]:
+    """Yield that the next command goes back to what `deployer.toml` says, or fails because a port of it is taken."""
     origins = workspace.origins
     overridden = {key: value for key, value in origins.file.items() if _is_overridden(workspace, key, value)}
-    if not overridden:
-        return ""
-    says = " and ".join(f"{key} = {_text(value)}" for key, value in overridden.items())
-    without = " and ".join(origins.of(key) for key in overridden)
-    return f"{origins.file_name} says {says}: the next command without {without} goes back to it"
+    taken = {key: reason for key, value in overridden.items() if (reason := _taken(workspace, key, value))}
+    back = [key for key in overridden if key not in taken]
+    for keys, effect in (
+        (back, "goes back to it"),
+        (list(taken), f"fails: {'; '.join(dict.fromkeys(taken.values()))}"),
+    ):
+        if keys:
+            says = " and ".join(f"{key} = {_text(overridden[key])}" for key in keys)
+            without = " and ".join(origins.of(key) for key in keys)
+            yield f"{origins.file_name} says {says}: the next command without {without} {effect}"
+
+
+def _taken(workspace: Workspace, key: str, value: object) -> str:
+    """Return why a deployment cannot go back to a port of the file; empty if it can, and for other keys."""
+    is_port = key.removeprefix("server.") in PORTS
+    return taken_by(workspace, value) if is_port and isinstance(value, int) else ""
 
 
 def _is_overridden(workspace: Workspace, key: str, value: object) -> bool:
@@ -27,6 +41,8 @@ def _is_overridden(workspace: Workspace, key: str, value: object) -> bool:
     if table not in TABLES or not workspace.origins.is_temporary(key) or name not in (TABLES[table] or (name,)):
         return False
     if table != "server" and not workspace.engine.traits.image:
+        return False
+    if name in PORTS and value == 0:  # keeps the port that the deployment has
         return False
     return _comparable(getattr(getattr(workspace.spec, table), name)) != _comparable(value)
 

@@ -14,6 +14,7 @@ from deployer.config.gateway import Gateway
 from deployer.engines import base, flags, ports, run_dir
 from deployer.engines.base import CANDIDATE, SERVING, Traits, adoption_note
 from deployer.engines.local import DirectoryLocks, NoImages, check_address
+from deployer.engines.port_holders import PortHolder, process_holder
 from deployer.errors import EngineError, SettingRefused
 from deployer.results.checks import Finding
 from deployer.results.deployment import (
@@ -305,8 +306,8 @@ class MemoryInventory:
         others = sorted(projects - {"", self.engine.project})
         return tuple(dataclasses.replace(self.engine, project=each) for each in others)
 
-    def port_holder(self, port: int) -> str:
-        return ports.holder(port)
+    def port_holder(self, port: int) -> PortHolder:
+        return process_holder(port)
 
 
 @dataclass(frozen=True)

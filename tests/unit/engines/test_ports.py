@@ -7,11 +7,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from support.cli import environment
-from support.world import PORTS_EACH, free_port, listens
+from support.world import free_port, listens
 
 from deployer.engines import ports
 from deployer.errors import EngineError, PortTaken
@@ -169,41 +167,3 @@ def test_a_host_that_cannot_be_bound_is_an_engine_error(host):
 )  # fmt: skip
 def test_a_host_as_a_client_on_this_machine_reaches_it(host, url):
     assert ports.url_host(host) == url
-
-
-def test_nobody_holds_a_free_port():
-    assert ports.holder(free_port()) == "another process"
-
-
-@pytest.mark.parametrize(
-    ("directory", "named"),
-    [
-        ("/p/.deployer/run/local@q/m/r1", "the deployment m [local] of project q"),
-        ("/p/.deployer/run/local/m/r1", "the deployment m [local]"),
-        ("/elsewhere", None),
-    ],
-)
-def test_a_server_of_ours_is_named_by_its_deployment(directory, named):
-    assert ports._deployment(["python", "-m", "deployer.server", f"--run_dir={directory}"]) == named
-    assert ports._deployment(["python", "-m", "http.server"]) is None
-
-
-def test_ports_of_tests_are_those_of_one_process_and_none_that_the_tool_chooses():
-    script = (
-        "from support.world import free_port; print(*(free_port() for _ in range(PORTS_EACH)), flush=True); input()"
-    )
-    script = script.replace("PORTS_EACH", str(PORTS_EACH))
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", script], cwd=Path(__file__).parents[2], text=True, env=environment(),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )
-        for _ in range(2)
-    ]  # fmt: skip
-    drawn = [{int(port) for port in process.stdout.readline().split()} for process in both]
-    for process in both:
-        process.communicate("\n", timeout=60)
-    drawn.append({free_port() for _ in range(PORTS_EACH)})
-    assert [len(each) > 1 for each in drawn] == [True] * 3
-    assert sum(map(len, drawn)) == len(set.union(*drawn))
-    assert max(set.union(*drawn)) < ports.LOWEST_PORT

@@ -11,6 +11,7 @@ from deployer import engines
 from deployer.config.options import Settings as Given
 from deployer.config.spec import Docker, Spec
 from deployer.engines.docker import api, context
+from deployer.engines.port_holders import PortHolder
 from deployer.errors import EngineError, EngineUnavailable
 from deployer.rollout import preflight
 from deployer.rollout.workspace import Workspace, open_workspace
@@ -138,10 +139,12 @@ def test_a_deployment_on_a_docker_engine_that_is_away_is_not_made_again_elsewher
 
 
 def test_the_name_of_a_container_is_asked_for_where_only_dockers_proxy_is_seen(monkeypatch):
-    blind = SimpleNamespace(inventory=SimpleNamespace(port_holder=lambda port: f"process {port} (docker-proxy)"))
+    blind = SimpleNamespace(
+        inventory=SimpleNamespace(port_holder=lambda port: PortHolder(f"process {port} (docker-proxy)"))
+    )
 
     def connect() -> None:
         raise EngineError("away")
 
     monkeypatch.setattr(api, "connect", connect)
-    assert engines.port_holder(blind, 7) == "process 7 (docker-proxy)"
+    assert engines.port_holder(blind, 7).text == "process 7 (docker-proxy)"

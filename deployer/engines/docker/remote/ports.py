@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from deployer.engines.port_holders import PortHolder
 from deployer.engines.ports import ANY_ADDRESS, ATTEMPTS, LOWEST_PORT
 from deployer.errors import EngineError, PortTaken
 
@@ -83,9 +84,9 @@ class RemotePorts:
                 return port
         raise EngineError(f"no free port was found on {self.machine}", hint="set server.rest_port and server.grpc_port")
 
-    def holder(self, port: int) -> str:
+    def holder(self, port: int) -> PortHolder:
         """Return that a process listens on the port: the kernel's table does not name it."""
-        return f"a process of {self.machine}" if self.table().is_taken("", port) else "another process"
+        return PortHolder(f"a process of {self.machine}" if self.table().is_taken("", port) else "another process")
 
     def count_listeners(self, port: int) -> int:
         return sum(listened == port for _, listened in self.table(fresh=True).listening)

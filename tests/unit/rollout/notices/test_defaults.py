@@ -13,6 +13,7 @@ import pytest
 from deployer.config.options import Settings
 from deployer.config.origins import Origins
 from deployer.config.spec import Docker, Gateway, Spec
+from deployer.engines.port_holders import PortHolder
 from deployer.results.deployment import Deployment, Endpoints, Launch, Rendered
 from deployer.rollout.notices.defaults import notices
 from deployer.rollout.workspace import Workspace
@@ -26,7 +27,7 @@ DEPLOYED = Deployment(
 
 def engine(name: str) -> Any:
     """An engine that knows who has a port."""
-    inventory = SimpleNamespace(port_holder=lambda port: f"the holder of {port}")
+    inventory = SimpleNamespace(port_holder=lambda port: PortHolder(f"the holder of {port}"))
     traits = SimpleNamespace(name=name, id="the engine's", project="unit", state_dir=Path())
     return SimpleNamespace(traits=traits, inventory=inventory)
 
