@@ -13,7 +13,7 @@ from deployer.errors import EngineError
 from deployer.results.deployment import Deployment
 from deployer.results.history import HistoryResult, Outcome, Release
 from deployer.results.model import check_name
-from deployer.rollout import other_histories
+from deployer.rollout import other_deployments, other_histories
 from deployer.rollout.killed_releases import is_killed
 from deployer.rollout.ledger import Ledger
 from deployer.rollout.workspace import Workspace, open_each_environment, open_workspace
@@ -52,7 +52,7 @@ def _empty_notices(workspace: Workspace, name: str | None, env: str | None) -> t
 
 
 def _lost_notices(workspace: Workspace, name: str | None, env: str | None) -> tuple[str, ...]:
-    """Return a notice for each deployment whose history is lost with its state directory."""
+    """Return a notice for each deployment whose history is in another state directory, or is lost with it."""
     observed: list[Deployment] = []
     for engine in workspace.engines:
         with contextlib.suppress(EngineError):
@@ -60,10 +60,15 @@ def _lost_notices(workspace: Workspace, name: str | None, env: str | None) -> tu
     selected = {
         (each.name, each.env): each for each in observed if name in (None, each.name) and env in (None, each.env)
     }
-    return tuple(
-        f"there is no history of {each.name} [{each.env}] on {each.engine}: it was in a state directory that is lost"
-        for each in selected.values()
-    )
+    return tuple(_other_history(workspace, each) for each in selected.values())
+
+
+def _other_history(workspace: Workspace, deployment: Deployment) -> str:
+    """Return where the history of a deployment is that this state directory has none of."""
+    text = f"{deployment.name} [{deployment.env}]"
+    if command := other_deployments.origin_command(workspace, deployment, "history"):
+        return f"{other_deployments.origin_note(workspace, deployment)}: {command} shows its history"
+    return f"there is no history of {text} on {deployment.engine}: it was in a state directory that is lost"
 
 
 def _detect_interrupted(release: Release, engine: Engine | None, ledger: Ledger) -> Release:

@@ -16,7 +16,7 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel, format_models
 from deployer.results.history import ROLLBACK, Outcome, Release
 from deployer.results.plan import Change
-from deployer.rollout import image_source, killed_releases, lookup, lost_versions
+from deployer.rollout import image_source, killed_releases, lookup, lost_versions, other_deployments
 from deployer.rollout.change import change
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
@@ -138,7 +138,14 @@ def _other_store(workspace: Workspace, deployed: Deployment, release: Release) -
 
 
 def _redeploy_hint(workspace: Workspace, deployed: Deployment) -> str:
-    """Return the hint to another version of the store, where the history has no release to return to."""
+    """Return the hint to another version of the store, where the history has no release to return to.
+
+    The history of a deployment from another directory is there.
+    """
+    if command := other_deployments.origin_command(workspace, deployed, "rollback"):
+        store = deployed.store if deployed.store != workspace.spec.models_dir.resolve() else None
+        option = f" --models-dir {shlex.quote(str(store))}" if store and not workspace.store_option else ""
+        return f"{other_deployments.origin_note(workspace, deployed)}: {command}{option} has its history"
     target = workspace.cli_target(deployed.name)
     for served in deployed.models:
         others = [version for version in workspace.store.versions(served.name) if version not in served.versions]
@@ -147,6 +154,10 @@ def _redeploy_hint(workspace: Workspace, deployed: Deployment) -> str:
             versions = ", ".join(map(str, others))
             command = f"deployer redeploy {target}{option}{workspace.store_option} --version {others[-1]}"
             return f"{command} serves that version; other versions of {served.name} in the store: {versions}"
+    lost = [served.name for served in deployed.models if not workspace.store.versions(served.name)]
+    if lost:
+        export = lost_versions.export_command(workspace, lost[0], deployed)
+        return f"the store {workspace.spec.models_dir} has no version of {', '.join(lost)}: {export}"
     command = f"deployer versions{workspace.store_options}"
     return f"{command} shows what the store has: no other version than those that are served"
 

@@ -125,6 +125,15 @@ def origin_note(workspace: Workspace, observed: Deployment, subject: str = "") -
     return f"{subject} was deployed from another directory, with its state in {path}" if path else ""
 
 
+def origin_command(workspace: Workspace, observed: Deployment, verb: str) -> str:
+    """Return a command for a deployment in the state directory of `origin`; empty if there is none any more."""
+    path = origin(workspace, observed)
+    if path is None or not path.is_dir():
+        return ""
+    target = cli_name(observed.name, observed.env)
+    return command_line(workspace, f"{verb} {target}", f"--state-dir {shlex.quote(str(path))}")
+
+
 def own_project_hint(workspace: Workspace, observed: Deployment) -> str:
     """Return the note about the origin of a deployment, with the way to another deployment of that name."""
     note = origin_note(workspace, observed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -54,3 +56,40 @@ def test_the_note_about_the_store_names_the_directory_and_the_way_to_another_dep
     elsewhere = export(tmp_path / "elsewhere", "half_plus_two/2")
     (note,) = [each for each in up(elsewhere, "half_plus_two:1")["notices"] if "from the store" in each]
     assert (state_dir in note, "set project" in note) == (True, True)
+
+
+def commands(text: str, verb: str) -> list[list[str]]:
+    return [shlex.split(found) for found in re.findall(rf"deployer ({verb} .*?)(?= shows| has)", text)]
+
+
+def test_the_history_is_found_where_it_was_deployed_from(project, state_dir, tmp_path):
+    up(project, "half_plus_two:2")
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    for name in ((), ("half_plus_two",)):
+        (note,) = deployer("history", *name, "--json", cwd=elsewhere).json["notices"]
+        assert "lost" not in note
+        (command,) = commands(note, "history")
+        numbers = [release["number"] for release in deployer(*command, "--json", cwd=elsewhere).json["releases"]]
+        assert numbers == [2, 1]
+    ended = deployer("rollback", "half_plus_two", cwd=elsewhere)
+    refused(ended, 10, state_dir)
+    (command,) = commands(ended.err, "rollback")
+    again = deployer(*command, "--json", "-q", cwd=elsewhere)
+    assert again.code == 0, again.err
+    assert again.json["models"][0]["versions"] == [1]
+
+
+def test_a_history_whose_directory_is_gone_is_lost(project, state_dir, tmp_path):
+    shutil.rmtree(state_dir)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (note,) = deployer("history", "--json", cwd=elsewhere).json["notices"]
+    assert ("lost" in note, "--state-dir" in note) == (True, False)
+
+
+def test_an_empty_store_is_not_said_to_have_what_is_served(project, state_dir):
+    shutil.rmtree(state_dir)
+    ended = deployer("rollback", "half_plus_two", "--models-dir", str(project / "none"), cwd=project)
+    refused(ended, 10, f"the store {project / 'none'} has no version of half_plus_two")
+    assert "deployer versions" not in ended.err
