@@ -64,7 +64,7 @@ def _lost_notices(workspace: Workspace, name: str | None, env: str | None) -> tu
 
 
 def _other_history(workspace: Workspace, deployment: Deployment) -> str:
-    """Return where the history of a deployment is that this state directory has none of."""
+    """Return where the history of a deployment is, which this state directory does not have."""
     text = f"{deployment.name} [{deployment.env}]"
     if command := other_deployments.origin_command(workspace, deployment, "history"):
         return f"{other_deployments.origin_note(workspace, deployment)}: {command} shows its history"
