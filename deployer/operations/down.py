@@ -120,7 +120,8 @@ def _deployments(workspace: Workspace, engine: Engine, all_projects: bool) -> li
 
 def _gone_keys(workspace: Workspace) -> Iterator[tuple[str, str]]:
     """Yield (name, env) of the deployments that the engine of the workspace has no more, and the history has."""
-    return ((each.name, each.env) for each in gone.find_all(workspace))
+    inventory = workspace.engine.inventory
+    return ((each.name, each.env) for each in gone.find_all(workspace, (*inventory.observe_all(), *inventory.lost())))
 
 
 def _text(workspace: Workspace, engine: Engine, key: tuple[str, str]) -> str:

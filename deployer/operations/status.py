@@ -66,7 +66,8 @@ def status(
     shown = [each for each in observed.values() if all_envs or each.deployment.env == workspace.spec.env]
     if not shown and (observed or not failures):
         progress(_nothing_deployed(workspace, tuple(each.deployment for each in observed.values()), all_projects))
-    _note_gone(workspace, None if all_envs else workspace.spec.env, progress)
+    if not failures:
+        _note_gone(workspace, found, None if all_envs else workspace.spec.env, progress)
     _note_unused_gateway(workspace, shown, progress)
     if not all_projects:
         _note_other_directories(workspace, shown, progress)
@@ -112,14 +113,14 @@ def _note_unused_gateway(workspace: Workspace, shown: Collection[_Found], progre
         progress(unused)
 
 
-def _note_gone(workspace: Workspace, env: str | None, progress: Progress) -> None:
+def _note_gone(workspace: Workspace, found: Collection[_Found], env: str | None, progress: Progress) -> None:
     """Show the deployments whose server is gone, with the command that serves their models again."""
     for engine in workspace.engines:
         opened = dataclasses.replace(workspace, engines=(engine,))
-        with suppress(DeployerError):
-            for each in gone.find_all(opened, env):
-                hint = restart_hint(opened, each, f"serves {format_models(each.models)} again")
-                progress(f"{gone.note(each)}: {hint}")
+        known = (each.deployment for each in found if each.deployment.engine == engine.traits.name)
+        for each in gone.find_all(opened, known, env):
+            hint = restart_hint(opened, each, f"serves {format_models(each.models)} again")
+            progress(f"{gone.note(each)}: {hint}")
 
 
 def _note_other_directories(workspace: Workspace, shown: Collection[_Found], progress: Progress) -> None:

@@ -5,6 +5,7 @@ No engine knows them any more. The history does: it has no removal of what they 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,14 +27,15 @@ def find(workspace: Workspace, name: str) -> Deployment | None:
     return None if engine.observe(*key) or engine.inventory.lost(*key) else last_state(workspace, *key)
 
 
-def find_all(workspace: Workspace, env: str | None = None) -> tuple[Deployment, ...]:
-    """Return the deployments of one environment or of all that the engine of the workspace has lost."""
+def find_all(workspace: Workspace, known: Iterable[Deployment], env: str | None = None) -> tuple[Deployment, ...]:
+    """Return the deployments of one environment or of all that the engine of the workspace has lost.
+
+    `known` are those that the engine has.
+    """
+    has = {(each.name, each.env) for each in known}
     with suppress(LedgerError):
-        keys = sorted({(name, where) for _, name, where in workspace.ledger.deployments() if env in (None, where)})
-        found = tuple(filter(None, (last_state(workspace, *key) for key in keys)))
-        inventory = workspace.engine.inventory
-        known = {(each.name, each.env) for each in (*inventory.observe_all(), *inventory.lost())} if found else ()
-        return tuple(each for each in found if (each.name, each.env) not in known)
+        keys = {(name, where) for _, name, where in workspace.ledger.deployments() if env in (None, where)}
+        return tuple(filter(None, (last_state(workspace, *key) for key in sorted(keys - has))))
     return ()
 
 

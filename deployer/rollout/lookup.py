@@ -8,7 +8,6 @@ from deployer.results.deployment import Deployment, ServedModel, format_models
 from deployer.results.model import check_name
 from deployer.rollout import gone, next_steps
 from deployer.rollout.other_deployments import hint_for_directories, hint_for_other_projects, hint_for_project
-from deployer.rollout.restart import lost_hint, restart_hint
 from deployer.rollout.workspace import Workspace
 from deployer.rollout.wrong_names import hint_for_engine, hint_for_model, hint_for_version
 
@@ -42,6 +41,8 @@ def find_running(workspace: Workspace, name: str | None) -> Deployment:
 
 def not_running_error(workspace: Workspace, deployment: Deployment, stopped: str) -> NotRunning:
     """Return the error for a deployment whose server or gateway is not running."""
+    from deployer.rollout.restart import restart_hint  # imports the store
+
     logs = f"deployer logs {workspace.cli_target(deployment.name)} shows the end of its log"
     return NotRunning(
         f"{deployment.name} [{deployment.env}] does not answer: its {stopped} is not running",
@@ -53,11 +54,15 @@ def not_deployed_error(workspace: Workspace, name: str) -> DeploymentNotFound:
     """Return the error for a deployment that does not exist, with hints to those that do."""
     lost = [each for engine in workspace.engines for each in engine.inventory.lost(name, workspace.spec.env)]
     if lost:
+        from deployer.rollout.restart import lost_hint
+
         return DeploymentNotFound(
             f"the state directory of {name} [{workspace.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
             hint=lost_hint(workspace, lost[0]),
         )
     if gone_server := gone.find(workspace, name):
+        from deployer.rollout.restart import restart_hint
+
         hint = restart_hint(workspace, gone_server, f"serves {format_models(gone_server.models)} again")
         return DeploymentNotFound(gone.note(gone_server), hint=hint)
     problem = f"nothing is deployed as {name} [{workspace.spec.env}]"

@@ -249,7 +249,7 @@ def test_what_was_done_to_a_container_behind_our_back_is_reported_and_mended(pro
         docker(*harm, NAME)
         if harm[0] == "stop":
             assert inspect(NAME)["State"]["ExitCode"] in (0, 143), "a stop is heard and not enforced"
-        code, says = (10, "nothing is deployed") if harm[0] == "rm" else (0, "is not running")
+        code, says = (10, "is gone") if harm[0] == "rm" else (0, "is not running")
         refused(deployer("status", "half_plus_two", cwd=project), code, says)
         mended = up(project, *asked)
         assert (mended["plan"]["change"], mended["endpoints"]) == ("create", first["endpoints"]), harm
