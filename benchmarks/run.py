@@ -16,6 +16,7 @@ NAMES = (
     "warmup",
     "containers",
     "images",
+    "remote",
     "gateway",
     "serving",
     "serving_ways",

@@ -14,8 +14,18 @@ from __future__ import annotations
 
 VERIFIED_MTIME = 1
 
-PREPARE = """
+DIGEST = """
 set -eu
+digest_of() {
+    if type openssl >/dev/null 2>&1; then openssl dgst -sha256 -r <"$1" | cut -d ' ' -f 1; return; fi
+    sha256sum <"$1" | cut -d ' ' -f 1
+}
+"""
+"""OpenSSL, which the image has with its certificates, is several times as fast as coreutils."""
+
+PREPARE = (
+    DIGEST
+    + """
 cd "$1"; session=$2; shift 2
 umask 022
 mine=.incoming/$session
@@ -32,7 +42,7 @@ while read -r digest size; do
     blob=.blobs/$digest part=$mine/$digest
     if [ -f "$blob" ]; then
         if [ "$(stat -c '%s %Y' "$blob")" = "$size 1" ]; then echo "have $digest"; continue; fi
-        if [ "$(sha256sum <"$blob")" = "$digest  -" ]; then touch -d @1 "$blob"; echo "have $digest"; continue; fi
+        if [ "$(digest_of "$blob")" = "$digest" ]; then touch -d @1 "$blob"; echo "have $digest"; continue; fi
         rm -f "$blob"; echo "damaged $digest"
     fi
     offset=0
@@ -49,21 +59,24 @@ while read -r digest size; do
     [ "$offset" = 0 ] || echo "part $digest $offset"
 done <"$mine/requested"
 """
+)
 """MOUNT SESSION LIVE...: reports free bytes, links, and which of the requested files are there, wholly or in part."""
 
-FINISH = """
-set -eu
+FINISH = (
+    DIGEST
+    + """
 cd "$1"; session=$2
 umask 022
 mine=.incoming/$session
 while read -r digest offset; do
     part=$mine/$digest
     if [ "$offset" != 0 ]; then cat "$part@$offset" >>"$part@0"; rm "$part@$offset"; fi
-    if [ "$(sha256sum <"$part@0")" != "$digest  -" ]; then rm -f "$part@0"; echo "wrong $digest"; continue; fi
+    if [ "$(digest_of "$part@0")" != "$digest" ]; then rm -f "$part@0"; echo "wrong $digest"; continue; fi
     chmod 644 "$part@0"; touch -d @1 "$part@0"; sync "$part@0"
     mv -T "$part@0" ".blobs/$digest"
 done <"$mine/sent"
 """
+)
 """MOUNT SESSION: joins and verifies the files that were sent, and names those with other bytes, which are removed."""
 
 PUBLISH = """
