@@ -42,6 +42,12 @@ def over_ssh(cluster: Cluster, project: Path, monkeypatch: pytest.MonkeyPatch) -
         yield found
 
 
+@pytest.fixture
+def over_tls(cluster: Cluster, project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+    with engines.selected(cluster, "tls", project, monkeypatch) as found:
+        yield found
+
+
 def succeed(project: Path, *arguments: str) -> str:
     ended = deployer(*arguments, cwd=project)
     assert ended.code == 0, ended.err + ended.out
@@ -245,7 +251,8 @@ def gated(project: Path, gateway_image: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("gated")
-def test_a_gateway_there_fails_no_request(project, far):
+def test_a_gateway_there_fails_no_request(project, over_tls):
+    far = over_tls
     made = up(project, f"{NAME}:1", *ANY_PORTS, "--host", "0.0.0.0")
     assert made["endpoints"]["rest"].startswith(f"https://{far.host}:")
     certificate = next((project / ".deployer" / "gateway").rglob("certificate.pem")).read_text()

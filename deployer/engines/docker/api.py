@@ -43,7 +43,7 @@ def connect(host: str | None = None, seconds: float = API_SECONDS) -> DockerClie
     """
     source = docker_context.choose(host).source
     with _selected_by(source):
-        transport = transport_to(host)
+        transport = transport_to(host, seconds)
         address = transport.address.text
         action = f"the Docker Engine at {address}{f' ({source})' if source else ''}"
         hint = f"start it, or {_switch_hint(source)}; docker context ls lists others" if source else START_HINT
@@ -65,8 +65,10 @@ def _selected_by(source: str) -> Iterator[None]:
         raise EngineUnavailable(f"{error.message} ({source})", hint=hint) from error
 
 
-def transport_to(host: str | None = None) -> Transport:
+def transport_to(host: str | None = None, seconds: float = API_SECONDS) -> Transport:
     """Return how this process reaches the engine at `host`, or the selected one; nothing is connected.
+
+    A connection may take `seconds` to open.
 
     Raises EngineUnavailable for an address that cannot be used.
     """
@@ -78,7 +80,7 @@ def transport_to(host: str | None = None) -> Transport:
     tls = docker_context.tls_files(host) if address.scheme == TCP else None
     if address.scheme == TCP:
         check_files(address, tls)
-    return Transport(address, tls)
+    return Transport(address, tls, min(seconds, API_SECONDS))
 
 
 def check_version(address: str, version: str) -> None:

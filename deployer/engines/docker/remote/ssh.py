@@ -124,14 +124,17 @@ _tunnels: dict[tuple[str, int], SshTunnel] = {}
 """The tunnels of this process by address: one for all that a command does. A forked child has its own."""
 
 
-def tunnel_to(address: EngineAddress) -> SshTunnel:
-    """Return the connection of this process to an engine; open it if it is not open. Raise EngineUnavailable."""
+def tunnel_to(address: EngineAddress, seconds: float = READY_SECONDS) -> SshTunnel:
+    """Return the connection of this process to an engine; open it within `seconds` if it is not open.
+
+    Raises EngineUnavailable.
+    """
     key = (address.text, os.getpid())
     tunnel = _tunnels.get(key)
     if tunnel is None or not tunnel.runs:
         if tunnel is not None:
             tunnel.close()
-        _tunnels[key] = tunnel = _open(address)
+        _tunnels[key] = tunnel = _open(address, seconds)
         atexit.register(tunnel.close)
     return tunnel
 
@@ -184,7 +187,7 @@ def _printable(line: str) -> str:
     return "".join(char for char in line if char.isprintable()).strip()
 
 
-def _open(address: EngineAddress) -> SshTunnel:
+def _open(address: EngineAddress, seconds: float) -> SshTunnel:
     if shutil.which("ssh") is None:
         raise EngineUnavailable(
             f"the Docker Engine at {address.text} needs an SSH client, and there is none",
@@ -202,16 +205,16 @@ def _open(address: EngineAddress) -> SshTunnel:
         )
     tunnel = SshTunnel(address, directory, process)
     try:
-        _await_ready(tunnel)
+        _await_ready(tunnel, Deadline.after(seconds))
     except BaseException:
         tunnel.close()
         raise
     return tunnel
 
 
-def _await_ready(tunnel: SshTunnel) -> None:
+def _await_ready(tunnel: SshTunnel, deadline: Deadline) -> None:
     """Wait until the remote side has said that the socket is there. Raise EngineUnavailable."""
-    address, deadline = tunnel.address, Deadline.after(READY_SECONDS)
+    address = tunnel.address
     for line in _lines(tunnel.process.stdout, deadline):
         if line == READY:
             return
@@ -225,7 +228,7 @@ def _await_ready(tunnel: SshTunnel) -> None:
             hint = "let that user join the docker group there: sudo usermod -aG docker USER"
             raise _unavailable(address, f"its user may not open {address.path}", hint)
     if deadline.passed:
-        raise _unavailable(address, f"it did not answer within {READY_SECONDS:g} s", f"ssh {address.host} true")
+        raise _unavailable(address, f"it did not answer within {deadline.seconds:g} s", f"ssh {address.host} true")
     with contextlib.suppress(subprocess.TimeoutExpired):
         tunnel.process.wait(END_SECONDS)
     raise tunnel.problem()

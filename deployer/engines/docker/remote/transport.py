@@ -32,6 +32,8 @@ class Transport:
 
     address: EngineAddress
     tls: TlsFiles | None = None
+    connect_seconds: float = ssh.READY_SECONDS
+    """How long an SSH connection may take to open."""
 
     @property
     def base_url(self) -> str:
@@ -39,7 +41,7 @@ class Transport:
         if self.address.scheme == UNIX:
             return self.address.text
         if self.address.scheme == SSH:
-            return f"unix://{ssh.tunnel_to(self.address).socket}"
+            return f"unix://{ssh.tunnel_to(self.address, self.connect_seconds).socket}"
         host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
         return f"{'https' if self.tls else 'http'}://{host}:{self.address.port}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,17 @@ def test_what_a_living_command_is_sending_is_left_to_it(tmp_path, volume, helper
     assert second.received > len(LARGE)
     assert [path.name for path in litter(volume)] == ["one"]
     assert served(volume, 1) == {"saved_model.pb": LARGE}
+
+
+def test_two_commands_may_send_the_same_files_at_once(tmp_path, volume, helper):
+    model = version(tmp_path, 1, FILES)
+    with ThreadPoolExecutor(2) as pool:
+        sending = [pool.submit(copy, helper(name)[1], model, live=("one", "two")) for name in ("one", "two")]
+        for each in sending:
+            each.result(60)
+    assert served(volume, 1) == FILES
+    assert litter(volume) == []
+    assert len(list((volume / ".blobs").iterdir())) == len(FILES)
 
 
 def test_a_wrong_byte_in_what_arrived_is_found_and_refused(tmp_path, volume, helper):

@@ -10,6 +10,7 @@ import pytest
 from support.world import eventually
 
 from deployer.config.engine_address import parse_address
+from deployer.engines.docker.api import connect
 from deployer.engines.docker.remote import ssh
 from deployer.errors import EngineUnavailable
 
@@ -104,10 +105,10 @@ def test_the_cause_of_a_failure_is_named(fake, tmp_path, line, cause, hint):
 
 
 def test_a_machine_that_says_nothing_is_given_up(fake, monkeypatch):
-    monkeypatch.setattr(ssh, "READY_SECONDS", 0.2)
     fake("exec sleep 60")
-    with pytest.raises(EngineUnavailable, match=r"within 0\.2 s"):
-        ssh.tunnel_to(ADDRESS)
+    monkeypatch.setenv("DOCKER_HOST", ADDRESS.text)
+    with pytest.raises(EngineUnavailable, match=r"within 0\.2 s.*DOCKER_HOST"):
+        connect(seconds=0.2)
     eventually(lambda: not [p for p in psutil.Process().children() if p.name() == "sleep"], "it was ended", 60)
 
 
