@@ -80,7 +80,8 @@ LIMITS = (
         (EMBEDDED, *CONTAINER_FILES, *MANIFESTS),
         ("gateway.enabled",),
         "there is no gateway",
-        "--engine docker has one; an --env with gateway.enabled = false has none",
+        "gateway.enabled = false, which [env.NAME] may set for one environment; or --engine docker, which has one "
+        "(deployer down first moves a deployment there)",
         "true",
         lambda spec: spec.gateway.enabled,
     ),
@@ -357,4 +358,4 @@ def _refused_keys(limit: Limit, spec: Spec, origins: Origins) -> Iterator[str]:
 def _where(key: str, origins: Origins) -> str:
     """Return the key, and the option or variable that sets it."""
     origin = origins.options.get(key) or origins.variables.get(key)
-    return f"{key} ({origin})" if origin else key
+    return f"{key} ({origin})" if origin else origins.place(key)

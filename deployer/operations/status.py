@@ -222,8 +222,8 @@ def _status(deployment: Deployment, note: str, workspace: Workspace) -> Deployme
 
 
 def _origin_note(workspace: Workspace, deployment: Deployment) -> str:
-    """Return the note that a deployment of this project and environment came from another directory."""
-    if (deployment.project, deployment.env) != (workspace.spec.project, workspace.spec.env):
+    """Return the note that a deployment of this project came from another directory."""
+    if deployment.project != workspace.spec.project:
         return ""
     return other_deployments.origin_note(workspace, deployment, "it")
 

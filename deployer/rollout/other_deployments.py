@@ -71,10 +71,8 @@ class OtherDirectory:
     deployments: tuple[tuple[str, str], ...]
     """The deployments by name and environment."""
 
-    @property
-    def option(self) -> str:
-        """The option that selects the state directory."""
-        return f"--state-dir {shlex.quote(str(self.state_dir))}"
+    option: str
+    """The options that select the state directory, and its engine if the settings choose another."""
 
     def __str__(self) -> str:
         return ", ".join(f"{name} [{env}]" for name, env in self.deployments)
@@ -83,17 +81,30 @@ class OtherDirectory:
 def other_directories(workspace: Workspace) -> tuple[OtherDirectory, ...]:
     """Return the other state directories from which the project of the workspace has deployments.
 
-    Only engines that find their deployments by the state directory are asked.
+    Only engines that find their deployments by the state directory are asked, also those that the settings leave out.
     """
-    own = {engine.traits.state_dir.resolve() for engine in workspace.engines}
-    by_directory = (engine for engine in workspace.engines if engine.traits.id in map(str, own))
+    # Docker is not found by a state directory: where it is not chosen, it need not be imported.
+    known = workspace.engines if workspace.spec.engine == "embedded" else all_engines(workspace)
+    own = {engine.traits.state_dir.resolve() for engine in known}
+    by_directory = (engine for engine in known if engine.traits.id in map(str, own))
     others = (other for engine in by_directory for other in other_projects(engine))
     found = {
-        other.traits.state_dir.resolve(): other.inventory.names()
+        other.traits.state_dir.resolve(): (other.inventory.names(), other.traits.name)
         for other in others
         if other.traits.project == workspace.engine.traits.project
     }
-    return tuple(OtherDirectory(path, names) for path, names in sorted(found.items()) if path not in own and names)
+    return tuple(
+        OtherDirectory(path, names, f"--state-dir {shlex.quote(str(path))}{_engine_option(workspace, engine)}")
+        for path, (names, engine) in sorted(found.items())
+        if path not in own and names
+    )
+
+
+def _engine_option(workspace: Workspace, engine: str) -> str:
+    """Return the option for an engine that the settings leave out, after a space."""
+    return (
+        "" if workspace.spec.engine in ("auto", engine) or engine in workspace.engine_names else f" --engine {engine}"
+    )
 
 
 def second_deployments(workspace: Workspace, *keys: tuple[str, str]) -> Iterator[tuple[str, OtherDirectory]]:
@@ -112,7 +123,11 @@ def hint_for_directories(workspace: Workspace, verb: str) -> str:
 
 def origin(workspace: Workspace, observed: Deployment) -> Path | None:
     """Return the state directory that a deployment came from, if another directory has the same project."""
-    own = {workspace.spec.state_dir, *(engine.traits.state_dir for engine in workspace.engines)}
+    in_env = workspace
+    if observed.env != workspace.spec.env and workspace.accepts_environment(observed.env):
+        in_env = _in_environment(workspace, observed.env)
+    own = {each.spec.state_dir for each in (workspace, in_env)}
+    own |= {engine.traits.state_dir for engine in workspace.engines}
     directory = observed.directory
     if len(directory.parents) < 4 or any(directory.resolve().is_relative_to(each.resolve()) for each in own):
         return None
@@ -141,14 +156,17 @@ def own_project_hint(workspace: Workspace, observed: Deployment) -> str:
 
 
 def _is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:
-    """Return whether a state directory of the workspace has the deployments of another project."""
-    state_dirs = {engine.traits.state_dir for engine in own}
+    """Return whether another project has its state in a state directory of the workspace, or of a directory above."""
+    state_dirs = {engine.traits.state_dir.resolve() for engine in own}
+    above = {parent / path.name for path in state_dirs for parent in path.parent.parents}
     traits = other.traits
+    if not traits.project:
+        return False
     if traits.name == "docker":
         return traits.project in {
-            project for path in state_dirs for project, _, _ in run_dir.list_deployments(path / "docker")
+            project for path in state_dirs | above for project, _, _ in run_dir.list_deployments(path / "docker")
         }
-    return bool(traits.project) and traits.state_dir in state_dirs
+    return traits.state_dir.resolve() in state_dirs | above
 
 
 def command_line(workspace: Workspace, verb: str, options: str) -> str:
@@ -164,18 +182,29 @@ def hint_for_project(workspace: Workspace, name: str) -> str:
 
 
 def hint_for_other_projects(workspace: Workspace, name: str) -> str:
-    """Return the hint to deployments of that name in other projects, those of this directory first."""
+    """Return the hint to deployments of that name elsewhere.
+
+    It names those whose state is in this directory or one above it, and those of the same project; of the others, only
+    the command that shows them.
+    """
     options: list[str] = []
     projects: set[str] = set()
-    own = all_engines(workspace)
-    others = (other for engine in own for other in other_projects(engine))
-    for other in sorted(others, key=lambda other: not _is_from_here(other, own)):
-        project = f"--project {other.traits.project}" if other.traits.project else NO_PROJECT
-        texts = [_options(workspace, other, project, env) for env in _environments(other, name)]
-        options += texts
-        projects |= {other.traits.project} if texts else set()
+    own, unrelated = all_engines(workspace), False
+    for other in (other for engine in own for other in other_projects(engine)):
+        environments, project = _environments(other, name), other.traits.project
+        if not environments:
+            continue
+        if project != workspace.engine.traits.project and not _is_from_here(other, own):
+            unrelated = True
+            continue
+        projects.add(project)
+        options += [_options(workspace, other, f"--project {project}", env) for env in environments]
     same = projects == {workspace.engine.traits.project}
-    return _select_hint(options, f"of {'another directory' if same else 'another project'} ")
+    hint = _select_hint(options, f"of {'another directory' if same else 'another project'} ")
+    elsewhere = (
+        f"{NO_PROJECT} shows those of that name in other projects" if unrelated and NO_PROJECT not in hint else ""
+    )
+    return "; ".join(filter(None, (hint, elsewhere)))
 
 
 def holder_command(workspace: Workspace, holder: PortHolder) -> str:

@@ -62,15 +62,26 @@ def test_the_options_that_reach_it_are_said(directory, verb, env, project, said)
     assert (found.code, len(found.json["deployments"])) == (0, 1)
 
 
-@pytest.mark.parametrize(("project", "whose"), [("shop", "another directory"), ("other", "another project")])
-def test_a_copy_of_the_project_is_no_other_project(directory, monkeypatch, project, whose):
-    copy = directory.parent / "copy"
+@pytest.mark.parametrize(
+    ("place", "project", "says"),
+    [
+        ("copy", "shop", "of another directory is reached with --state-dir"),
+        ("copy", "other", None),
+        (".", "other", "of another project is reached with --project other --state-dir"),
+        ("shop", "other", "of another project is reached with --project other"),
+    ],
+)
+def test_projects_that_have_no_state_here_or_above_are_not_named(directory, monkeypatch, place, project, says):
+    copy = directory.parent / place
     put(copy, "local", project)
     monkeypatch.setattr(
         other_deployments, "other_projects", lambda _: (EmbeddedEngine(copy / ".deployer", project=project),)
     )
     ended = in_process("predict", "m", cwd=directory)
-    assert (ended.code, f"of {whose} is reached" in ended.err) == (10, True), ended.err
+    everything = "deployer status --all-projects shows those of that name in other projects"
+    assert ended.code == 10
+    assert (says or everything) in ended.err
+    assert ("--project other" in ended.err, everything in ended.err) == (bool(says) and project == "other", not says)
 
 
 def test_an_environment_with_a_state_directory_of_its_own_is_said(directory):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from pathlib import Path
 
 import pytest
 from support.cli import in_process
 from support.memory.linear import Linear, publish
+from support.results import DEPLOYMENT
 
+from deployer.config.options import Settings
 from deployer.engines import run_dir
 from deployer.engines.embedded import processes
 from deployer.engines.embedded.processes import ServerProcess
 from deployer.engines.run_dir import Release
 from deployer.results.deployment import ServedModel
+from deployer.rollout import other_deployments
+from deployer.rollout.workspace import open_workspace
 from deployer.store.store import Store
 
 RELEASE = "20260101-000000-000000000-"
@@ -102,3 +107,32 @@ def test_rows_that_look_alike_name_their_directories(directory):
     head, *rows = in_process("status", "--all-projects", cwd=directory).out.splitlines()
     assert head.endswith("STATE DIRECTORY")
     assert {row.split()[-1] for row in rows} == {str(directory / each) for each in (".deployer", "A")}
+
+
+@pytest.mark.parametrize(("engine", "option"), [("docker", " --engine embedded"), ("embedded", "")])
+def test_an_engine_that_is_not_chosen_is_asked_too(directory, monkeypatch, engine, option):
+    put(directory, "A")
+    monkeypatch.chdir(directory)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{directory}/no.sock")
+    (found,) = other_deployments.other_directories(open_workspace(Settings(engine=engine)))
+    assert (found.deployments, found.option) == ((("m", "local"),), f"--state-dir {directory / 'A'}{option}")
+
+
+def test_the_engine_that_auto_leaves_out_for_a_new_deployment_is_asked_too(directory, monkeypatch):
+    put(directory, "A")
+    monkeypatch.chdir(directory)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{directory}/no.sock")
+    workspace = open_workspace(Settings(engine="auto"))
+    narrowed = dataclasses.replace(workspace, engines=workspace.engines[:1])
+    assert narrowed.engine_names == ("docker",)
+    assert [each.option for each in other_deployments.other_directories(narrowed)] == [f"--state-dir {directory / 'A'}"]
+
+
+@pytest.mark.parametrize(("state", "is_other"), [("apart", False), (".deployer", False), ("elsewhere", True)])
+def test_the_origin_is_told_from_the_directory_of_the_environment(directory, monkeypatch, state, is_other):
+    monkeypatch.chdir(directory)
+    (directory / "deployer.toml").write_text('[env.staging]\nstate_dir = "apart"\n')
+    release = directory / state / "docker" / "staging@shop" / "m" / "1"
+    observed = dataclasses.replace(DEPLOYMENT, env="staging", directory=release)
+    found = other_deployments.origin(open_workspace(Settings()), observed)
+    assert found == (directory / state if is_other else None)
