@@ -28,14 +28,17 @@ DOCUMENT = """
 project = "shop"
 name = "pods"
 [docker]
-environment = {{ REFERENCE = "$(HOME) $$ $HOME" }}
+environment = {{ REFERENCE = "$(HOME) $$$$ $$HOME" }}
 [kubernetes]
 name = "server"
-models_claim = "models"
+{models_in}
 drain_seconds = 60
 smoke_image = "registry.example/deployer:1"
 {models}
 """
+
+IN_VOLUME = 'models_claim = "models"'
+ADDRESSES = [("http://", "h:1"), ("http://h:1", "h"), ("https://h:1", "h:1"), ("h:70000", "h:1")]
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,8 @@ class Pod:
         return self.run(*self.container[kind]["exec"]["command"]) == 0
 
 
-def rendered(project: Path, models: str) -> dict[str, dict[str, Any]]:
-    (project / "deployer.toml").write_text(DOCUMENT.format(models=models))
+def rendered(project: Path, models: str, models_in: str = IN_VOLUME) -> dict[str, dict[str, Any]]:
+    (project / "deployer.toml").write_text(DOCUMENT.format(models=models, models_in=models_in))
     ended = deployer("render", "k8s", "--json", cwd=project)
     assert ended.code == 0, ended.err
     return {each["kind"]: each for each in yaml.safe_load_all(ended.json["files"]["k8s.yaml"])}
@@ -87,9 +90,9 @@ def write_config(objects: dict[str, dict[str, Any]], directory: Path) -> Path:
 
 
 @contextmanager
-def started(project: Path, image: str, models: str) -> Iterator[Pod]:
+def started(project: Path, image: str, models: str, models_in: str = IN_VOLUME) -> Iterator[Pod]:
     """The pod of a document, started with what its security context says."""
-    objects = rendered(project, models)
+    objects = rendered(project, models, models_in)
     specification = objects["Deployment"]["spec"]["template"]["spec"]
     (container,) = specification["containers"]
     config = write_config(objects, project / "config")
@@ -99,7 +102,8 @@ def started(project: Path, image: str, models: str) -> Iterator[Pod]:
     options = [
         *("--name", NAME, "--detach", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--user", f"{security['runAsUser']}:{security['runAsGroup']}", "--tmpfs", "/tmp:size=64m"),
-        *("--volume", f"{config}:/config:ro", "--volume", f"{project / 'models'}:/models:ro"),
+        *("--volume", f"{config}:/config:ro"),
+        *(("--volume", f"{project / 'models'}:/models:ro") if models_in == IN_VOLUME else ()),
         *("--publish", "127.0.0.1::8501", "--publish", "127.0.0.1::8500", "--entrypoint", first),
         *(word for each in container["env"] for word in ("--env", f"{each['name']}={expand(each['value'])}")),
     ]
@@ -218,9 +222,34 @@ def test_the_smoke_test_of_the_job_verifies_the_server(project, server_image):
         refused(deployer("smoke", "half_plus_two", "--url", pod.endpoints.rest, cwd=project), 2, "--grpc")
 
 
-@pytest.mark.parametrize(
-    "address", [("http://", "h:1"), ("http://h:1", "h"), ("https://h:1", "h:1"), ("h:70000", "h:1")]
-)
+def test_an_image_with_the_model_needs_no_volume_and_gives_the_job_its_golden_set(project, tmp_path):
+    (project / "deployer.toml").write_text(f'name = "{PROJECT}"\n[models.half_plus_two]\nversions = [1]\n')
+    image = f"{PROJECT}/half:1"
+    built = deployer("image", "build", "--tag", image, "--skip-gate", "--json", "-q", cwd=project)
+    assert built.code == 0, built.err + built.out
+    try:
+        models = "[models.half_plus_two]\nversions = [1]"
+        with started(project, image, models, f'image = "{image}"') as pod:
+            eventually(lambda: pod.probe("startupProbe"), "the start-up probe passes")
+            assert "models" not in {each["name"] for each in pod.specification["volumes"]}
+            (copy,) = rendered(project, models, f'image = "{image}"')["Job"]["spec"]["template"]["spec"][
+                "initContainers"
+            ]
+            store = tmp_path / "store"
+            store.mkdir(mode=0o777)
+            store.chmod(0o777)
+            first, *rest = copy["command"]
+            docker("run", "--rm", "--read-only", "--user", "65534:65534", "--volume", f"{store}:/store",
+                   "--entrypoint", first, image, *rest)  # fmt: skip
+            addresses = ("--url", pod.endpoints.rest, "--grpc", pod.endpoints.grpc)
+            ended = deployer("smoke", "half_plus_two:1", *addresses, "--models-dir", str(store), "--json", cwd=project)
+            assert ended.code == 0, ended.err + ended.out
+            assert "parity gRPC" in {check["name"] for check in ended.json["report"]["checks"]}
+    finally:
+        docker("rmi", "--force", image)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_an_address_that_is_none_is_refused(project, address):
     ended = deployer("smoke", "half_plus_two", "--url", address[0], "--grpc", address[1], cwd=project)
     assert ended.code == 2
