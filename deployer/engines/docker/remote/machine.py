@@ -24,7 +24,7 @@ from deployer.engines.docker.remote.models import ModelVolume, Progress
 from deployer.engines.docker.remote.ports import RemotePorts
 from deployer.engines.docker.remote.session import Session, session_for
 from deployer.engines.docker.remote.transport import Transport
-from deployer.engines.docker.remote.volume import Volume
+from deployer.engines.docker.remote.volume import Volume, labelled
 from deployer.engines.ports import client_host
 from deployer.errors import EngineError
 from deployer.results.deployment import Deployment, Endpoints
@@ -134,10 +134,13 @@ class RemoteMachine:
         return VolumeGatewayDir(directory.path, volume=volume, helper=session.helper, remove=remove)
 
     def clear(self) -> None:
-        """Remove the volume, unless a container uses it."""
+        """Remove the volumes of the project that no container uses, also those of other machines' stores."""
         if self._volume.exists():
             self._session.end()
             self._volume.remove()
+        labels = {PROJECT: self.project, VOLUME: "models"}
+        for volume in labelled(self.client, labels):
+            volume.try_to_remove()
 
     def reachable(self, deployment: Deployment) -> Deployment:
         """Return a deployment with local addresses for this command's requests, and this machine's name for others."""

@@ -39,9 +39,10 @@ class Volume:
 
     def remove(self) -> None:
         """Remove it, unless a server uses it. Raise EngineError."""
-        wait_until(lambda: self._try_to_remove() or self._is_used(), Deadline.after(CLEAR_SECONDS))
+        wait_until(lambda: self.try_to_remove() or self._is_used(), Deadline.after(CLEAR_SECONDS))
 
-    def _try_to_remove(self) -> bool:
+    def try_to_remove(self) -> bool:
+        """Remove it, unless a container uses it; return whether it is gone. Raise EngineError."""
         with docker_errors(f"removing the volume {self.name}"):
             try:
                 self.client.api.remove_volume(self.name)
@@ -58,3 +59,11 @@ class Volume:
         with docker_errors("listing containers"):
             listed = self.client.api.containers(all=True, filters={"volume": self.name})
         return any(HELPER not in (container["Labels"] or {}) for container in listed)
+
+
+def labelled(client: DockerClient, labels: Mapping[str, str]) -> list[Volume]:
+    """Return the volumes of an engine that have these labels. Raise EngineError."""
+    filters = {"label": [f"{name}={value}" for name, value in labels.items()]}
+    with docker_errors("listing volumes"):
+        listed = client.api.volumes(filters=filters)["Volumes"] or ()
+    return [Volume(client, str(each["Name"])) for each in listed]
