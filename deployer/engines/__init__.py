@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.config.project import FALLBACK_PROJECT
@@ -30,8 +31,11 @@ def _embedded(spec: Spec) -> Engine:
     return EmbeddedEngine(spec.state_dir, spec.project or FALLBACK_PROJECT)
 
 
-def docker_engine(spec: Spec, *, in_image: bool = False) -> DockerEngine:
-    """Return the Docker engine that the settings describe; with `in_image`, their image has the models inside."""
+def docker_engine(spec: Spec, *, store_dir: Path | None = None) -> DockerEngine:
+    """Return the Docker engine that the settings describe.
+
+    With `store_dir`, their image has the models inside, in the place of this store, and `models_dir` is a copy of them.
+    """
     from deployer.engines.docker.engine import DockerEngine
     from deployer.engines.docker.host import DockerHost
 
@@ -46,7 +50,7 @@ def docker_engine(spec: Spec, *, in_image: bool = False) -> DockerEngine:
             templates_dir=spec.templates_dir,
             cors=cors,
             project=project,
-            in_image=in_image,
+            store_dir=store_dir,
         )
     )
 

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployer import engines
 from deployer.config.fields import option_name
@@ -30,6 +31,9 @@ from deployer.rollout.workspace import Progress, Workspace, no_progress
 from deployer.store.manifest import compute_digest
 from deployer.store.store import Store
 from deployer.system.locks import directory_lock
+
+if TYPE_CHECKING:
+    from deployer.engines.docker.engine import DockerEngine
 
 REFERENCE = re.compile(r"(?:[a-z0-9\[][A-Za-z0-9._/:\[\]-]{0,254}@)?sha256:[0-9a-f]{64}")
 """An image by its digest in a registry, or by its id on the engine: both always mean the same image."""
@@ -57,14 +61,15 @@ def opened(
     options = options or ExportOptions()
     _check_options(workspace, reference, options)
     spec = _with_image(workspace.spec, reference)
-    engine = engines.docker_engine(spec, in_image=True)
+    store = workspace.spec.models_dir
+    engine = engines.docker_engine(spec, store_dir=store)
     engine.images.pull(progress)
     contents = engine.model_images.contents(reference)
     _check_settings(workspace, reference, contents)
     flags = _flags(reference, contents)
     directory = _copy_dir(spec, engine.model_images.id(reference))
     with directory_lock(directory, f"the copy of {reference}", LOCK_WAIT_SECONDS):
-        spec = _ensure_copy(spec, reference, contents, directory, progress)
+        spec = _ensure_copy(engine, spec, reference, contents, directory, progress)
         models = {
             model.name: ModelSpec(versions=model.versions, labels=dict(model.labels)) for model in contents.models
         }
@@ -73,7 +78,7 @@ def opened(
         yield dataclasses.replace(
             workspace,
             spec=spec,
-            engines=(engines.docker_engine(spec, in_image=True),),
+            engines=(engines.docker_engine(spec, store_dir=store),),
             origins=_with_target(workspace.origins),
         )
     remove_unused_copies(workspace)
@@ -88,10 +93,10 @@ def serving(workspace: Workspace, deployment: Deployment) -> Workspace:
         return workspace
     if not deployment.store.is_dir():
         spec = dataclasses.replace(_with_image(workspace.spec, deployment.image_id), state_dir=_state_dir(deployment))
-        engine = engines.docker_engine(spec, in_image=True)
+        engine = engines.docker_engine(spec, store_dir=workspace.spec.models_dir)
         contents = engine.model_images.contents(deployment.image_id)
         with directory_lock(deployment.store.parent, f"the copy of {deployment.image_name}", LOCK_WAIT_SECONDS):
-            _ensure_copy(spec, deployment.image_id, contents, deployment.store.parent, no_progress)
+            _ensure_copy(engine, spec, deployment.image_id, contents, deployment.store.parent, no_progress)
     return workspace.with_spec(dataclasses.replace(workspace.spec, models_dir=deployment.store))
 
 
@@ -201,7 +206,9 @@ def _copy_dir(spec: Spec, image_id: str) -> Path:
     return (spec.state_dir / IMAGES_DIR / image_id.partition(":")[2]).resolve()
 
 
-def _ensure_copy(spec: Spec, reference: str, contents: Contents, directory: Path, progress: Progress) -> Spec:
+def _ensure_copy(  # noqa: PLR0913, PLR0917
+    engine: DockerEngine, spec: Spec, reference: str, contents: Contents, directory: Path, progress: Progress
+) -> Spec:
     """Return the spec with the copy of the image's models as its store; make the copy if there is none."""
     spec = dataclasses.replace(spec, models_dir=directory / MODELS)
     if spec.models_dir.is_dir():
@@ -212,7 +219,7 @@ def _ensure_copy(spec: Spec, reference: str, contents: Contents, directory: Path
     stage = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=directory))
     try:
         versions = [f"{model.name}/{version}" for model in contents.models for version in model.versions]
-        engines.docker_engine(spec, in_image=True).model_images.copy_models(reference, versions, stage)
+        engine.model_images.copy_models(reference, versions, stage)
         _check_models(reference, contents, Store(stage))
         stage.chmod(0o755)
         stage.rename(spec.models_dir)

@@ -91,6 +91,23 @@ def test_a_deployment_goes_through_its_life_there(project, far):
     assert far.left() == []
 
 
+def test_an_image_with_the_model_is_built_there_and_deployed_without_a_volume(project, over_ssh):
+    far = over_ssh
+    before = far.left()
+    image = json.loads(deployer("image", "build", f"{NAME}:1", "--json", "-q", cwd=project).out)
+    assert image["report"]["ok"]
+    try:
+        shutil.rmtree(project / "models")
+        made = up(project, image["id"], *ANY_PORTS)
+        assert made["report"]["ok"]
+        assert predicted(project) == 3.0
+        assert deployer("smoke", NAME, "--json", cwd=project).json["report"]["ok"]
+        succeed(project, "down", NAME)
+        assert far.left() == before
+    finally:
+        far.node.docker("rmi", "--force", image["id"])
+
+
 def doctor(project: Path) -> list[dict[str, str]]:
     return deployer("doctor", "--json", cwd=project).json["findings"]
 

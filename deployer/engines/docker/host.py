@@ -18,7 +18,7 @@ from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.engines.docker.images import find_image
 from deployer.engines.docker.inspection import EngineInfo, Image
 from deployer.engines.docker.machine import LocalMachine, Machine
-from deployer.engines.docker.names import LABEL
+from deployer.engines.docker.names import CONTENTS, LABEL
 from deployer.engines.docker.state import DockerState
 
 
@@ -39,8 +39,8 @@ class DockerHost:
     cors: bool = False
     project: str = FALLBACK_PROJECT
     answer_seconds: float = API_SECONDS
-    in_image: bool = False
-    """Whether the image of the settings has the models inside; `models_dir` then is a copy of them for this tool."""
+    store_dir: Path | None = None
+    """The project's store, if the image of the settings has the models inside: `models_dir` then is a copy of them."""
 
     @property
     def address(self) -> str:
@@ -66,7 +66,13 @@ class DockerHost:
         from deployer.engines.docker.remote.machine import RemoteMachine
 
         connect_anew = partial(connect, self.settings.host)
-        return RemoteMachine(transport, self.project, self.models_dir.resolve(), connect_anew, self._helper_image)
+        source = self.store_dir or self.models_dir  # an image with the models inside needs no volume of its own
+        return RemoteMachine(transport, self.project, source.resolve(), connect_anew, self._helper_image)
+
+    @property
+    def in_image(self) -> bool:
+        """Whether the image of the settings has the models inside."""
+        return self.store_dir is not None
 
     @property
     def mounted_dirs(self) -> tuple[Path, ...]:
@@ -79,7 +85,12 @@ class DockerHost:
             return self.image.id
         with docker_errors("listing containers"):
             listed = self.client.api.containers(all=True, filters={"label": f"{LABEL}release"})
-        return next((str(each["ImageID"]) for each in listed), "")
+        if listed:
+            return str(listed[0]["ImageID"])
+        # The last server with an image that no setting names was removed, and its files are still to be.
+        with docker_errors("listing images"):
+            images = self.client.api.images(filters={"label": [f"{CONTENTS}models"]})
+        return next((str(each["Id"]) for each in images), "")
 
     @cached_property
     def image(self) -> Image | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 LABEL = "deployer."
 PROJECT = f"{LABEL}project"
 MODELS_MOUNT = "/models"
+CONTENTS = f"{LABEL}contents."
+"""What the labels of an image with the models inside begin with."""
 
 
 def container_name(project: str, name: str, env: str, release: str | None = None, role: str = "candidate") -> str:

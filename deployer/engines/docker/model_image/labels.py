@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.config.models import check_label
-from deployer.engines.docker.names import LABEL
+from deployer.engines.docker.names import CONTENTS
 from deployer.errors import EngineError, InvalidValue
 from deployer.results.deployment import ServedModel, models_from, models_text
 from deployer.results.model import check_name, check_version
 
-CONTENTS = f"{LABEL}contents."
 FORMAT = "1"
 MAX_CHARACTERS = 1 << 20
 """No label of an image that this tool builds is longer; the engine's labels have no limit of their own."""

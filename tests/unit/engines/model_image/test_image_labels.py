@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.engines.docker.model_image.labels import CONTENTS, Contents, read
+from deployer.engines.docker.model_image.labels import Contents, read
+from deployer.engines.docker.names import CONTENTS
 from deployer.errors import EngineError
 from deployer.results.deployment import ServedModel
 
