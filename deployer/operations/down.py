@@ -11,11 +11,10 @@ from pathlib import Path
 
 from deployer.config.options import Settings
 from deployer.engines.base import Engine
-from deployer.engines.run_dir import IMAGES_DIR
 from deployer.errors import DeploymentNotFound, EngineError, LedgerError
 from deployer.results.changes import DownResult
 from deployer.results.deployment import GONE, LOST, Deployment
-from deployer.rollout import gone, lookup, other_deployments
+from deployer.rollout import gone, image_copies, lookup, other_deployments
 from deployer.rollout import plan as planning
 from deployer.rollout.journal import record_release
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
@@ -48,7 +47,7 @@ def down(name: str | None = None, *, settings: Settings | None = None, progress:
         result = _down(workspace, engine, (name, workspace.spec.env), progress, notices)
         if result is None:
             raise lookup.not_deployed_error(workspace, name)
-        _forget_images(workspace)
+        image_copies.remove_unused(workspace)
     return dataclasses.replace(result, notices=tuple(notices))
 
 
@@ -82,7 +81,7 @@ def down_all(
             partial(_down_one, workspace, engine, key, progress, notices) for engine, key in selected
         )
         removed = tuple(result for result in results if result)
-        _forget_images(workspace)
+        image_copies.remove_unused(workspace)
         if unreachable or failures:
             raise merge_errors((*unreachable, *failures), removed)
         if not removed:
@@ -90,14 +89,6 @@ def down_all(
         if not all_projects and (elsewhere := other_deployments.hint_for_directories(workspace, "down --all")):
             notices.append(elsewhere)
     return (dataclasses.replace(removed[0], notices=tuple(notices)), *removed[1:])
-
-
-def _forget_images(workspace: Workspace) -> None:
-    """Remove the copies of images that are no longer deployed."""
-    if (workspace.spec.state_dir / IMAGES_DIR).is_dir():
-        from deployer.rollout import image_source
-
-        image_source.remove_unused_copies(workspace)
 
 
 def _nothing_deployed(workspace: Workspace, *, all_projects: bool) -> DeploymentNotFound:

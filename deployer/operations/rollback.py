@@ -16,7 +16,7 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel, format_models
 from deployer.results.history import ROLLBACK, Outcome, Release
 from deployer.results.plan import Change
-from deployer.rollout import image_source, killed_releases, lookup, lost_versions, other_deployments
+from deployer.rollout import image_copies, image_source, killed_releases, lookup, lost_versions, other_deployments
 from deployer.rollout.change import change
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
@@ -60,7 +60,7 @@ def rollback(
         spec = spec_serving(workspace.spec, release.name, release.models)
         with lost_versions.suggest_recovery(workspace):
             result = _change(workspace, deployed, spec, dry_run=dry_run, progress=progress)
-        image_source.remove_unused_copies(workspace)
+        image_copies.remove_unused(workspace)
     notice = f"this goes back to release {release.number} ({format_models(release.models)})"
     return dataclasses.replace(result, notices=(notice, *result.notices, *reverts.config_conflicts(workspace, result)))
 

@@ -7,12 +7,12 @@ from os import PathLike
 
 from deployer.config.options import Settings
 from deployer.results.changes import UpResult
-from deployer.rollout import addresses, image_source, lost_versions
+from deployer.rollout import addresses, image_copies, lost_versions
 from deployer.rollout.change import deploy, expect_plan, preview
 from deployer.rollout.desired import desired_spec, targeted_model
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.preflight import check_before_export
-from deployer.rollout.targets import as_text
+from deployer.rollout.targets import as_text, is_image
 from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
 
 
@@ -38,7 +38,9 @@ def up(
     options = options or ExportOptions()
     workspace = open_workspace(settings or Settings())
     text = None if target is None else as_text(target)
-    if text is not None and image_source.is_reference(text):
+    if text is not None and is_image(text):
+        from deployer.rollout import image_source
+
         with image_source.opened(workspace, text, progress, options) as opened:
             return _up_image(opened, dry_run=dry_run, expect=expect, progress=progress)
     with lost_versions.suggest_recovery(workspace, text):
@@ -51,7 +53,7 @@ def up(
             if dry_run:
                 return preview(workspace, options)
             result = deploy(workspace, options, progress, expected=expect_plan(workspace, options, expect))
-    image_source.remove_unused_copies(workspace)
+    image_copies.remove_unused(workspace)
     return result
 
 

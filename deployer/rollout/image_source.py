@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -23,8 +22,9 @@ from deployer.config.origins import Origins
 from deployer.config.spec import ModelSpec, Spec
 from deployer.engines.docker.model_image.labels import Contents
 from deployer.engines.run_dir import IMAGES_DIR
-from deployer.errors import BrokenModel, EngineError, InvalidValue, LockHeld, SettingRefused, UsageError
+from deployer.errors import BrokenModel, EngineError, InvalidValue, SettingRefused, UsageError
 from deployer.results.deployment import Deployment
+from deployer.rollout import image_copies
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.targets import STORED
 from deployer.rollout.workspace import Progress, Workspace, no_progress
@@ -35,18 +35,11 @@ from deployer.system.locks import directory_lock
 if TYPE_CHECKING:
     from deployer.engines.docker.engine import DockerEngine
 
-REFERENCE = re.compile(r"(?:[a-z0-9\[][A-Za-z0-9._/:\[\]-]{0,254}@)?sha256:[0-9a-f]{64}")
-"""An image by its digest in a registry, or by its id on the engine: both always mean the same image."""
 MODELS = "models"
 STAGE_PREFIX = ".stage-"
 LOCK_WAIT_SECONDS = 600.0
 BUILT_IN = ("batching", "monitoring")
 """Tables that an image has in its configuration."""
-
-
-def is_reference(target: str | None) -> bool:
-    """Return whether a target is an image by its digest or id."""
-    return target is not None and REFERENCE.fullmatch(target) is not None
 
 
 @contextmanager
@@ -81,7 +74,7 @@ def opened(
             engines=(engines.docker_engine(spec, store_dir=store),),
             origins=_with_target(workspace.origins),
         )
-    remove_unused_copies(workspace)
+    image_copies.remove_unused(workspace)
 
 
 def serving(workspace: Workspace, deployment: Deployment) -> Workspace:
@@ -112,22 +105,6 @@ def serving_model(workspace: Workspace, target: str) -> Workspace:
                 if deployment.env == workspace.spec.env and match["name"] in names:
                     return serving(workspace, deployment)
     return workspace
-
-
-def remove_unused_copies(workspace: Workspace) -> None:
-    """Remove the copies of images that no deployment of the project has, and that no command uses now."""
-    root = workspace.spec.state_dir / IMAGES_DIR
-    if not root.is_dir():
-        return
-    with contextlib.suppress(EngineError):
-        engine = engines.docker_engine(workspace.spec)
-        used = {each.store.parent for each in engine.inventory.observe_all() if each.in_image and each.store}
-        for directory in root.iterdir():
-            if directory.resolve() not in used:
-                with contextlib.suppress(LockHeld, OSError), directory_lock(directory, "an image's copy"):
-                    shutil.rmtree(directory)
-    with contextlib.suppress(OSError):
-        root.rmdir()
 
 
 def refuse_change(deployment: Deployment, command: str) -> None:

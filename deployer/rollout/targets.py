@@ -18,6 +18,7 @@ from deployer.system.locations import local_path
 
 STORED = re.compile(r"(?P<name>[^:/]+)(:(?P<version>[0-9]+))?")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+IMAGE = re.compile(r"(?:[a-z0-9\[][A-Za-z0-9._/:\[\]-]{0,254}@)?sha256:[0-9a-f]{64}")
 NEWEST = frozenset({"latest", "newest", "stable", "current", "last"})
 SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".py", ".pb", ".meta", ".zip", ".tar", ".gz", ".tgz")
 
@@ -46,6 +47,11 @@ def as_text(target: object) -> str:
         f"{type(target).__name__} is neither a path nor a name: only a model in a file can be exported",
         hint="model.save('model.keras') and give that, or give file.py:name of the code that makes it",
     )
+
+
+def is_image(target: str | None) -> bool:
+    """Return whether a target is an image by its digest in a registry or its id: both always mean the same image."""
+    return target is not None and IMAGE.fullmatch(target) is not None
 
 
 def stored(target: str, store: Store, forms: str = TO_DEPLOY) -> Stored | None:

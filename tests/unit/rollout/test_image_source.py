@@ -9,7 +9,7 @@ from support.cli import in_process
 
 from deployer.config.flags import parse_flags
 from deployer.errors import InvalidValue
-from deployer.rollout.image_source import is_reference
+from deployer.rollout.targets import is_image
 
 DIGEST = f"sha256:{'0a' * 32}"
 
@@ -32,7 +32,7 @@ DIGEST = f"sha256:{'0a' * 32}"
     ],
 )
 def test_an_image_is_named_by_its_digest(target: str | None, expected: bool) -> None:
-    assert is_reference(target) is expected
+    assert is_image(target) is expected
 
 
 @pytest.mark.parametrize(

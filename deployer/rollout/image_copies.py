@@ -1,0 +1,28 @@
+"""The copies of images' models below the state directory, for the checks of this tool."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+
+from deployer import engines
+from deployer.engines.run_dir import IMAGES_DIR
+from deployer.errors import EngineError, LockHeld
+from deployer.rollout.workspace import Workspace
+from deployer.system.locks import directory_lock
+
+
+def remove_unused(workspace: Workspace) -> None:
+    """Remove the copies of images that no deployment of the project has, and that no command uses now."""
+    root = workspace.spec.state_dir / IMAGES_DIR
+    if not root.is_dir():
+        return
+    with contextlib.suppress(EngineError):
+        engine = engines.docker_engine(workspace.spec)
+        used = {each.store.parent for each in engine.inventory.observe_all() if each.in_image and each.store}
+        for directory in root.iterdir():
+            if directory.resolve() not in used:
+                with contextlib.suppress(LockHeld, OSError), directory_lock(directory, "an image's copy"):
+                    shutil.rmtree(directory)
+    with contextlib.suppress(OSError):
+        root.rmdir()
