@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from support import far as engines
-from support.cli import ANY_PORTS, command, environment
+from support.cli import ANY_PORTS, command, environment, started_anew
 from support.cluster import Cluster
 from support.containers import PROJECT
 from support.deploying import deployer, refused, up
@@ -87,7 +87,11 @@ def test_a_deployment_goes_through_its_life_there(project, far):
     assert deployer("history", "--json", cwd=project).json["releases"][0]["outcome"] == "succeeded"
     (found,) = [each for each in doctor(project) if each["check"] == "memory"]
     assert far.host in found["message"]
-    succeed(project, "down", NAME)
+    # Without the variable the image is one that the engine does not have.
+    ended = started_anew("down", NAME, cwd=project, DEPLOYER_ENGINE="docker", DEPLOYER_PROJECT=PROJECT)
+    assert ended.code == 0, ended.err
+    assert [each for each in far.left() if not each.startswith("volume")] == []
+    succeed(project, "prune")  # the helper of this process had the volume in use
     assert far.left() == []
 
 

@@ -96,7 +96,11 @@ class RemoteMachine:
 
     def _read_ports(self, script: str) -> str:
         """Return what a script prints; nothing while the engine has no image for a helper."""
-        return self._session.helper().run(script) if self._session.is_started or self.image() else ""
+        return self._session.helper().run(script) if self._has_helper() else ""
+
+    def _has_helper(self) -> bool:
+        """Return whether a helper runs or can be started: the engine may not have the image of the settings."""
+        return self._session.is_started or bool(self.image())
 
     def mounts(self, models_dir: Path, release_dir: Path) -> Mounts:
         """Return the volume, which has the configuration, too: a server cannot mount a part of a volume."""
@@ -107,10 +111,11 @@ class RemoteMachine:
         self._models.transfer(models, set(live_helpers(self.client)), self._refuse_change, progress)
 
     def forget(self, versions: Iterable[tuple[str, int]]) -> None:
-        if self._volume.exists():
+        """Remove versions, and the volume if nothing uses it."""
+        if self._volume.exists() and self._has_helper():
             links = [f"{name}/{version}" for name, version in versions]
             self._models.forget(links, collect=len(set(live_helpers(self.client))) <= 1)
-            self.clear()
+        self.clear()
 
     def publish_config(self, release_dir: Path) -> None:
         files = (release_dir / run_dir.CONFIG_DIR).iterdir()
@@ -118,7 +123,8 @@ class RemoteMachine:
         self._models.publish_config(_config_path(release_dir), texts)
 
     def delete_config(self, release_dir: Path) -> None:
-        if self._volume.exists():
+        """Remove the configuration; without an image for a helper, it goes with the volume."""
+        if self._volume.exists() and self._has_helper():
             self._models.delete_config(_config_path(release_dir))
 
     def gateway_dir(self, directory: GatewayDir, name: str, env: str) -> GatewayDir:
