@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployer.config.image import COMPONENT, HOST
 from deployer.errors import SourceNotFound, UsageError
 from deployer.results.model import NAME, check_version
 from deployer.savedmodel import reader
@@ -19,6 +20,7 @@ from deployer.system.locations import local_path
 STORED = re.compile(r"(?P<name>[^:/]+)(:(?P<version>[0-9]+))?")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 IMAGE = re.compile(r"(?:[a-z0-9\[][A-Za-z0-9._/:\[\]-]{0,254}@)?sha256:[0-9a-f]{64}")
+TAGGED_IMAGE = re.compile(rf"{HOST}(?:/{COMPONENT})+:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}")
 NEWEST = frozenset({"latest", "newest", "stable", "current", "last"})
 SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".py", ".pb", ".meta", ".zip", ".tar", ".gz", ".tgz")
 
@@ -75,6 +77,11 @@ def stored(target: str, store: Store, forms: str = TO_DEPLOY) -> Stored | None:
 
 def refuse_tag(target: str, store: Store) -> None:
     """Refuse a tag such as `model:latest`, which would be read as Python code. Raises SourceNotFound."""
+    if TAGGED_IMAGE.fullmatch(target) and not target.endswith(SOURCE_SUFFIXES) and not _exists(target):
+        raise SourceNotFound(
+            f"{target} names an image by a tag, which may move to another one",
+            hint="deployer up REPOSITORY@sha256:DIGEST deploys an image; deployer image push prints that reference",
+        )
     name, colon, version = target.partition(":")
     is_tag = colon and TAG.fullmatch(version) and not version.isdecimal()
     if not is_tag or not NAME.fullmatch(name) or name.endswith(SOURCE_SUFFIXES):

@@ -58,6 +58,13 @@ def test_settings_that_do_not_go_with_an_image_are_refused_first(
     assert not (tmp_path / ".deployer" / "images").exists()
 
 
+@pytest.mark.parametrize("target", ["registry.example.com/team/digits:2", "127.0.0.1:5000/digits:latest"])
+def test_an_image_by_its_tag_is_refused_with_the_way_to_name_it(tmp_path: Path, target: str) -> None:
+    ended = in_process("up", target, cwd=tmp_path)
+    assert ended.code == 4
+    assert "@sha256:" in ended.err
+
+
 def test_flags_are_read_as_the_document_has_them() -> None:
     texts = {"grpc_max_threads": "7", "enable_model_warmup": "false", "xla_cpu_compilation_enabled": "true"}
     assert parse_flags(texts) == {

@@ -1,0 +1,76 @@
+"""The copy of an image's models: complete or not there, the labels' own, and gone with the last deployment."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.world import MODELS
+
+from deployer.config.spec import Spec
+from deployer.engines.docker.model_image.labels import Contents
+from deployer.errors import BrokenModel, EngineError
+from deployer.results.deployment import ServedModel
+from deployer.rollout import image_source
+from deployer.store.manifest import compute_digest
+
+HALF = MODELS / "half_plus_two" / "1"
+
+
+def contents(digest: str) -> Contents:
+    return Contents("half", (ServedModel("half", (1,), (), (digest,)),))
+
+
+def engine(copy: Callable[[Path], object]) -> Any:
+    """An engine whose image has what `copy` writes into a directory."""
+
+    def copy_models(_: str, versions: Collection[str], target: Path) -> None:
+        assert list(versions) == ["half/1"]
+        copy(target)
+
+    return SimpleNamespace(model_images=SimpleNamespace(copy_models=copy_models))
+
+
+def write_half(target: Path) -> None:
+    shutil.copytree(HALF, target / "half" / "1")
+
+
+def copied(directory: Path, copy: Callable[[Path], object], digest: str = "") -> Path:
+    directory.mkdir(exist_ok=True)
+    spec = image_source._ensure_copy(
+        engine(copy), Spec(), "image", contents(digest or compute_digest(HALF)), directory, lambda _: None
+    )
+    return spec.models_dir
+
+
+def test_a_copy_is_made_once(tmp_path: Path) -> None:
+    first = copied(tmp_path / "id", write_half)
+    assert (first / "half" / "1" / "saved_model.pb").is_file()
+    assert copied(tmp_path / "id", lambda _: pytest.fail("copied again")) == first
+
+
+def test_what_a_killed_command_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "id" / f"{image_source.STAGE_PREFIX}old" / "half").mkdir(parents=True)
+    copied(tmp_path / "id", write_half)
+    assert [path.name for path in (tmp_path / "id").iterdir()] == [image_source.MODELS]
+
+
+def fail(target: Path) -> None:
+    write_half(target)
+    raise EngineError("the connection is lost")
+
+
+@pytest.mark.parametrize(
+    ("copy", "digest", "error"),
+    [(fail, "", EngineError), (write_half, "0" * 64, BrokenModel), (lambda _: None, "", BrokenModel)],
+)
+def test_a_copy_that_fails_or_differs_leaves_nothing(
+    tmp_path: Path, copy: Callable[[Path], object], digest: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        copied(tmp_path / "id", copy, digest)
+    assert list((tmp_path / "id").iterdir()) == []
