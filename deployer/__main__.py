@@ -41,8 +41,8 @@ with ExitOnInterrupt():
 
 REQUEUE_SECONDS = 0.05
 SECOND_INTERRUPT_MESSAGE = b"rolling back; press Ctrl-C again to leave it to the next command\n"
-GC_THRESHOLD = 100_000
-"""Allocations before Python collects garbage: imports make 60,000 objects, none of them garbage."""
+GC_THRESHOLD = 200_000
+"""Allocations before Python collects garbage: imports make 60,000 to 90,000 objects, none of them garbage."""
 
 
 class Interrupted(BaseException):
