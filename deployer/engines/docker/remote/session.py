@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from deployer.engines.docker.remote.forwarding import Forwarder
 from deployer.engines.docker.remote.helper import Helper
+from deployer.errors import EngineError, EngineUnavailable
 
 
 @dataclass
@@ -33,8 +34,20 @@ class Session:
         """Return the helper. Raise EngineError."""
         with self._lock:
             if self._helper is None or not self._helper.runs:
-                self._helper = self.start()
+                self._helper = self._started()
             return self._helper
+
+    def _started(self) -> Helper:
+        """Return a helper that runs commands; one that ended at once, as on a busy machine, is started again."""
+        helper = self.start()
+        try:
+            helper.run("true")
+        except EngineUnavailable:
+            raise
+        except EngineError:
+            helper.close()
+            helper = self.start()
+        return helper
 
     def end(self) -> None:
         """End the helper; the next use starts another one. Raise EngineError."""
