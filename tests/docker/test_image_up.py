@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.cli import ANY_PORTS
-from support.containers import LABEL, PROJECT, build, docker, inspect, world
+from support.containers import LABEL, PROJECT, build, docker, inspect, remove_images, world
 from support.deploying import NAME, ask, deployer, refused, up
 from support.quick_server import quick_server
 from support.registry import running
@@ -30,9 +30,7 @@ def bare(project: Path) -> Iterator[Path]:
     """The project; its deployments and images are removed at the end."""
     yield project
     deployer("down", "--all", "-q", cwd=project)
-    listed = docker("images", "--format", "{{.Repository}} {{.ID}}").splitlines()
-    for image in {line.split()[1] for line in listed if PROJECT in line}:
-        docker("rmi", "--force", image)
+    remove_images(PROJECT)
 
 
 def built(project: Path, version: int, *arguments: str) -> str:

@@ -15,7 +15,7 @@ import docker as sdk
 import pytest
 import requests
 from support.cli import SECONDS, started_anew
-from support.containers import LABEL, PROJECT, docker, world
+from support.containers import LABEL, PROJECT, docker, remove_images, world
 from support.deploying import deployer, refused
 from support.quick_server import quick_server
 from support.world import eventually
@@ -43,9 +43,7 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(autouse=True)
 def _no_images_stay() -> Iterator[None]:
     yield
-    listed = docker("images", "--quiet", "--filter", f"reference={PROJECT}/*")
-    if listed:
-        docker("rmi", "--force", *set(listed.split()))
+    remove_images(PROJECT)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,8 @@ PROJECT = f"tests-{os.getpid()}"
 """The project of this run's deployments: runs on one engine, at the same time, have nothing to do with one another."""
 LABEL = f"label=deployer.project={PROJECT}"
 OURS = rf"^/?deployer(.lock)?-{PROJECT}[a-z0-9_-]*\."
+OTHERS = re.compile(rf"deployer-tests-(?!{os.getpid()}\D)")
+"""The names of what other runs on this engine have made."""
 
 
 def docker(*arguments: str, seconds: float = SECONDS) -> str:
@@ -47,15 +50,27 @@ def testbed(verb: str) -> str:
     return ended.stdout.strip()
 
 
+def remove_images(text: str) -> None:
+    """Remove what images are named with a text in the repository; an image goes with its last name.
+
+    By name: one on which another image is built stays until that one goes.
+    """
+    listed = docker("images", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}")
+    for repository, tag, digest in (line.split() for line in listed.splitlines()):
+        if text in repository:
+            docker("rmi", f"{repository}:{tag}" if tag != "<none>" else f"{repository}@{digest}")
+
+
 def world() -> list[str]:
-    """Containers and networks of this run's deployments, and all volumes."""
+    """Containers and networks of this run's deployments, and all volumes but those of other runs."""
     api = _engine(os.environ.get("DOCKER_HOST")).api
     listed = {
         "container": api.containers(all=True, filters={"name": OURS}),
         "network": api.networks(filters={"name": OURS}),
     }
     found = [f"{kind} {each['Id'][:12]} {_name(each)}" for kind, there in listed.items() for each in there]
-    return sorted((*found, *(f"volume {each['Name']}" for each in api.volumes()["Volumes"] or ())))
+    volumes = [each["Name"] for each in api.volumes()["Volumes"] or ()]
+    return sorted((*found, *(f"volume {name}" for name in volumes if not OTHERS.match(name))))
 
 
 def labelled(label: str) -> tuple[list[str], list[str]]:
