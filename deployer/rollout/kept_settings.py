@@ -8,9 +8,8 @@ from typing import TypeVar
 
 from deployer.config.docker import Docker
 from deployer.config.gateway import Gateway
-from deployer.config.spec import Server, Spec
-from deployer.engines import ports
-from deployer.errors import DeployerError, InvalidValue, LedgerError
+from deployer.config.spec import Spec
+from deployer.errors import InvalidValue, LedgerError
 from deployer.results.deployment import Deployment
 from deployer.rollout import addresses
 from deployer.rollout.notices import kept
@@ -35,7 +34,7 @@ def keep_settings(workspace: Workspace, observed: Deployment | None, *, of_file:
         recorded = recorded.without_image()
     server = Recorded("docker", recorded.settings, recorded.temporary_settings)
     proxy = Recorded("gateway", recorded.gateway, recorded.temporary_gateway)
-    spec = workspace.spec if observed else _keep_address(workspace.spec, recorded)
+    spec = workspace.spec if observed else _keep_address(workspace, recorded)
     docker = _keep(workspace, spec.docker, server, of_file=of_file)
     gateway = _keep(workspace, spec.gateway, proxy, of_file=of_file)
     if not gateway.enabled:
@@ -66,26 +65,25 @@ def _recorded(workspace: Workspace, observed: Deployment | None) -> ReleaseSetti
     return settings
 
 
-def _keep_address(spec: Spec, recorded: ReleaseSettings) -> Spec:
+def _keep_address(workspace: Workspace, recorded: ReleaseSettings) -> Spec:
     """Return the spec with the host and the free ports of a container that is gone, where nothing sets them."""
-    spec = addresses.keep_host(spec, recorded)
+    spec = addresses.keep_host(workspace.spec, recorded)
+    workspace = workspace.with_spec(spec)
     rest, grpc = spec.server.rest_port, spec.server.grpc_port
     server = dataclasses.replace(
         spec.server,
-        rest_port=rest or _free(spec.server, recorded.rest_port) or rest,
-        grpc_port=grpc or _free(spec.server, recorded.grpc_port) or grpc,
+        rest_port=rest or _free(workspace, recorded.rest_port) or rest,
+        grpc_port=grpc or _free(workspace, recorded.grpc_port) or grpc,
     )
     return dataclasses.replace(spec, server=server)
 
 
-def _free(server: Server, port: int | None) -> int | None:
-    """Return a recorded port if it is free and not the one that is set for the other protocol."""
+def _free(workspace: Workspace, port: int | None) -> int | None:
+    """Return a recorded port if nothing else holds it and it is not the one that is set for the other protocol."""
+    server = workspace.spec.server
     if port is None or port in (server.rest_port, server.grpc_port):
         return None
-    with suppress(DeployerError):
-        ports.check_free(server.address, port)
-        return port
-    return None
+    return None if addresses.taken_by(workspace, port) else port
 
 
 def _keep(workspace: Workspace, table: Table, recorded: Recorded, *, of_file: bool) -> Table:

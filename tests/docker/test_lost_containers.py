@@ -78,3 +78,23 @@ def test_a_removed_container_is_named_with_what_it_served_until_down_records_it(
     assert deployer("down", "half_plus_two", cwd=project).code == 0
     assert deployer("history", "half_plus_two", "--json", cwd=project).json["releases"][0]["change"] == "remove"
     assert deployer("down", "half_plus_two", cwd=project).code == 10
+
+
+@pytest.mark.parametrize("command", [("up", "half_plus_two:1"), ("rollback", "half_plus_two", "--to", "1"), ("plan",)])
+@pytest.mark.parametrize("enabled", ["true", "false"])
+def test_a_gateway_that_is_left_without_a_server_gives_its_ports_back(
+    project, gateway_image, monkeypatch, command, enabled
+):
+    ports = ("--rest-port", str(free_port()), "--grpc-port", str(free_port()))
+    with_gateway(monkeypatch, gateway_image)
+    first = up(project, "half_plus_two:1", *ports)
+    docker("rm", "--force", NAME)
+    monkeypatch.setenv("DEPLOYER_GATEWAY_ENABLED", enabled)
+    if command == ("plan",):
+        planned = deployer("plan", "half_plus_two:1", "--json", cwd=project)
+        assert (planned.code, "is taken by" in planned.out) == (0, False), planned.out
+        return
+    changed = deployer(*command, "--json", "-q", cwd=project)
+    assert (changed.code, changed.json["endpoints"]) == (0, first["endpoints"]), changed.err
+    assert any("left without a server" in notice for notice in changed.json["notices"])
+    assert deployer("smoke", "half_plus_two", cwd=project).code == 0

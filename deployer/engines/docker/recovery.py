@@ -84,6 +84,9 @@ class Recovery:
         return f"release {old.release} serves again: what was to replace it was not accepted yet"
 
     def _repair_behind_gateway(self, active: Active) -> list[str]:
+        if not any(server.slot for server in self._servers()):
+            self.gateways.remove()  # it has no server to send requests to, and holds the ports
+            return [f"the gateway of {self.name} [{self.env}] was left without a server, and is removed"]
         notes = []
         for server in self._servers():
             if not server.slot:
