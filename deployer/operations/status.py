@@ -84,7 +84,8 @@ def _nothing_deployed(workspace: Workspace, in_others: tuple[Deployment, ...], a
     if in_others:
         others = ", ".join(sorted({f"[{each.env}]" for each in in_others}))
         command = f"deployer status --all{workspace.settings.typed(*LOCATION)}"
-        return f"nothing is deployed in [{workspace.spec.env}]; {command} shows what is in {others}"
+        on_engine = f" on {workspace.spec.engine}" if workspace.spec.engine != "auto" else ""
+        return f"nothing is deployed{on_engine} in [{workspace.spec.env}]; {command} shows what is in {others}"
     return _no_server(workspace) if all_projects else other_deployments.nothing_deployed(workspace)
 
 

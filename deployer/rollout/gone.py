@@ -1,4 +1,4 @@
-"""Deployments whose server is gone without `deployer down`, such as a container that was removed by hand.
+"""Deployments whose server is gone without `deployer down` here, such as a container that was removed by hand.
 
 No engine knows them any more. The history does: it has no removal of what they served last.
 """
@@ -74,4 +74,5 @@ def last_state(workspace: Workspace, name: str, env: str) -> Deployment | None:
 def note(deployment: Deployment) -> str:
     """Return what the history says of a deployment that is gone."""
     served = format_models(deployment.models)
-    return f"the server of {deployment.name} [{deployment.env}] is gone, not by deployer down; it served {served}"
+    server = f"the server of {deployment.name} [{deployment.env}]"
+    return f"{server} is gone, and the history here has no removal of it; the last release here served {served}"
