@@ -63,7 +63,7 @@ def test_one_environment_is_not_chosen_for_a_directory_with_all(rich, monkeypatc
 def test_an_error_names_the_environment_and_nothing_is_written(rich):
     text = (rich.directory / "deployer.toml").read_text()
     rich.write(text + '[env.edge]\ndocker.restart = "no"\n')
-    assert "[env.edge]: docker.restart" in rich.run("render", "k8s", "--out", "out", code=3).err
+    assert "env.edge.docker.restart" in rich.run("render", "k8s", "--out", "out", code=3).err
     assert not (rich.directory / "out").exists()
 
 
