@@ -60,7 +60,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one model, and a stopped server's run directory."""
     directory = tmp_path_factory.mktemp("light")
     shutil.copytree(MODELS / "half_plus_two" / "1", directory / "models" / "half_plus_two" / "1")
-    release = directory / ".deployer" / "run" / "local@light0" / "half_plus_two" / "20260101-000000-000000000-0000"
+    release = (
+        directory / ".deployer" / "run" / f"local@{directory.name}" / "half_plus_two" / "20260101-000000-000000000-0000"
+    )
     release.mkdir(parents=True)
     labels = {
         "name": "half_plus_two",
