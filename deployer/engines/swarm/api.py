@@ -89,7 +89,7 @@ class SwarmApi:
             self._update(service, spec, {}, headers)
 
     def roll_back_service(self, service: Service) -> None:
-        """Give a service the specification that it had before its last update."""
+        """Return a service to its specification before the last update."""
         query = {"rollback": "previous", "registryAuthFrom": "previous-spec"}
         with swarm_errors(f"rolling back the service {service.name}"):
             self._update(service, service.spec, query)
