@@ -295,6 +295,12 @@ UNUSED = (
         "an image has no address, limits and variables: they belong to a deployment",
     ),
     Unused((*ENGINES, *FORMS), ("image.*",), "it is for image build"),
+    Unused(
+        (*ENGINES, *FORMS),
+        ("swarm.*",),
+        "it is for services on a Docker Swarm",
+        "--engine swarm (deployer down first moves a deployment there), or no {options}",
+    ),
     Unused((*ENGINES, *CONTAINER_FILES, DOCKERFILE), ("kubernetes.*",), "it is for render k8s and render kserve"),
     Unused((*ENGINES, *CONTAINER_FILES, DOCKERFILE, K8S), ("kserve.*",), "it is for render kserve"),
     Unused(

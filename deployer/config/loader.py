@@ -19,7 +19,7 @@ from deployer.config.interpolation import Interpolation
 from deployer.config.options import TABLES
 from deployer.config.origins import Origins
 from deployer.config.project import FALLBACK_PROJECT, check_project, default_project
-from deployer.config.spec import Docker, Gate, Gateway, Image, KServe, Kubernetes, Server, Spec
+from deployer.config.spec import Docker, Gate, Gateway, Image, KServe, Kubernetes, Server, Spec, Swarm
 from deployer.errors import ConfigError, InvalidValue, SourceNotFound
 from deployer.results.deployment import DEFAULT_ENV
 from deployer.results.model import check_name
@@ -43,6 +43,7 @@ SECTIONS: dict[str, type] = {
     "docker": Docker,
     "image": Image,
     "gateway": Gateway,
+    "swarm": Swarm,
     "kubernetes": Kubernetes,
     "kserve": KServe,
 }

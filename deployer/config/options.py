@@ -24,6 +24,7 @@ MEASURE = Group("measure", "Verification")
 COMPARISON = Group("comparison", "Verification")
 ADDRESS = Group("address", "Server")
 CONTAINER = Group("container", "Container")
+REPLICAS = Group("replicas", "Server")
 FILE = Group("file", "Where", always=True)
 PROJECT = Group("project", "Where")
 ENGINE = Group("engine", "Where")
@@ -231,11 +232,29 @@ class DockerOptions:
     )
 
 
-TABLES: dict[str, type] = {"": TopLevelOptions, "server": ServerOptions, "gate": GateOptions, "docker": DockerOptions}
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class SwarmOptions:
+    """The keys of `[swarm]` that are options."""
+
+    replicas: int | None = doc(
+        "number of servers on a Docker Swarm; unset: as many as the deployment has, else 1",
+        REPLICAS,
+        metavar="N",
+        default=None,
+    )
+
+
+TABLES: dict[str, type] = {
+    "": TopLevelOptions,
+    "server": ServerOptions,
+    "gate": GateOptions,
+    "docker": DockerOptions,
+    "swarm": SwarmOptions,
+}
 
 
 @dataclass(frozen=True)
-class Settings(DockerOptions, ServerOptions, GateOptions, TopLevelOptions):
+class Settings(SwarmOptions, DockerOptions, ServerOptions, GateOptions, TopLevelOptions):
     """The options that override `deployer.toml`. None does not override."""
 
     config: Path | None = doc(

@@ -19,6 +19,7 @@ MIN_SIZES = {
     "docker.shm_size": "4k",
     "gateway.max_body": "1k",
     "kubernetes.memory_request": "6m",
+    "swarm.reserve_memory": "6m",
 }
 
 

@@ -19,6 +19,7 @@ from deployer.config.models import ModelSpec, check_label
 from deployer.config.options import TopLevelOptions
 from deployer.config.project import check_project
 from deployer.config.server import Batching, Monitoring, Server
+from deployer.config.swarm import Publish, Swarm
 from deployer.errors import InvalidValue
 from deployer.results.deployment import DEFAULT_ENV
 from deployer.results.model import check_name
@@ -34,9 +35,11 @@ __all__ = [
     "Kubernetes",
     "ModelSpec",
     "Monitoring",
+    "Publish",
     "RestartPolicy",
     "Server",
     "Spec",
+    "Swarm",
     "check_label",
 ]
 
@@ -65,6 +68,7 @@ class Spec(TopLevelOptions):
     docker: Docker = doc("containers of the Docker engine", default_factory=Docker)
     image: Image = doc("images with the models inside", default_factory=Image)
     gateway: Gateway = doc("the proxy that holds the ports of a deployment on Docker", default_factory=Gateway)
+    swarm: Swarm = doc("services on a Docker Swarm", default_factory=Swarm)
     kubernetes: Kubernetes = doc("Kubernetes manifests", default_factory=Kubernetes)
     kserve: KServe = doc("KServe", default_factory=KServe)
 

@@ -17,6 +17,7 @@ from deployer.config.spec import (
     Monitoring,
     Server,
     Spec,
+    Swarm,
 )
 from deployer.system import documents
 
@@ -29,6 +30,7 @@ TABLES: dict[str, type] = {
     "docker": Docker,
     "image": Image,
     "gateway": Gateway,
+    "swarm": Swarm,
     "kubernetes": Kubernetes,
     "kserve": KServe,
 }

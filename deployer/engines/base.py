@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from deployer.errors import SettingRefused
+
 if TYPE_CHECKING:
     from deployer.config.spec import Docker, Gateway
     from deployer.engines.port_holders import PortHolder
@@ -35,6 +37,14 @@ SERVING = "serving"
 def adoption_note(name: str, env: str, project: str) -> str:
     """Return the note about a deployment that was made before there were projects."""
     return f"{name} [{env}] was deployed before there were projects: it belongs to project {project} now"
+
+
+def one_server_error(engine: str) -> SettingRefused:
+    """Return the error of an engine that runs one server for each deployment."""
+    return SettingRefused(
+        f"the {engine} engine runs one server for each deployment",
+        hint="--engine swarm, on a Docker Swarm, runs several",
+    )
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,9 @@ class Traits:
     image: str = ""
     in_image: bool = False
     """Whether that image has the models inside, and no store is mounted."""
+
+    replicated: bool = False
+    """Whether a deployment has any number of servers. Such servers never reload: a change replaces them in turn."""
 
     machine: str = ""
     """The machine where servers run, if it is not this one."""
@@ -251,6 +264,13 @@ class Engine(Protocol):
 
     def mark_serving(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
         """Record that the server serves these models: the reload is complete."""
+
+    def scale(self, deployment: Deployment, replicas: int) -> Deployment:
+        """Run this number of servers of a deployment, and return it once all run and those in excess have drained.
+
+        The number is recorded with the server. Raises EngineError, with the number as it was before, if a server does
+        not run; SettingRefused on an engine that runs one server for each deployment.
+        """
 
     def discard(self, deployment: Deployment) -> None:
         """Stop a server and remove everything that was made for it."""

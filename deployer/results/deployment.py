@@ -158,6 +158,9 @@ class Launch:
     in_image: bool = False
     """Whether the server's image has the models and the configuration inside: then no directory is mounted."""
 
+    replicas: int | None = None
+    """The number of servers; None on an engine that runs one."""
+
     changed_variables: tuple[str, ...] = ()
     """The environment variables whose values differ from those of the server that serves now."""
 
@@ -217,6 +220,18 @@ class Gateway:
 
     temporary_settings: tuple[str, ...] = ()
     """The settings that variables set."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of a cluster that runs a part of a deployment."""
+
+    name: str
+    replicas: int
+    """How many of its servers run there."""
+
+    endpoints: Endpoints | None = None
+    """Where it answers on that machine; None if no gateway runs there."""
 
 
 @dataclass(frozen=True)
@@ -287,8 +302,19 @@ class Deployment:
     reach: str = ""
     """The command that makes its ports reachable from this machine, if they are bound to loopback on another one."""
 
+    replicas: int = 1
+    """How many servers it should have."""
+
+    nodes: tuple[Node, ...] = ()
+    """The machines that run its servers and gateways, by name; empty on an engine of one machine."""
+
     forwarded: Endpoints | None = field(default=None, compare=False, metadata=INTERNAL)
     """The local addresses that lead to it while this command runs, if it is on another machine."""
+
+    @property
+    def running_replicas(self) -> int:
+        """How many of its servers run."""
+        return sum(node.replicas for node in self.nodes) if self.nodes else int(self.running)
 
     @property
     def in_image(self) -> bool:

@@ -16,6 +16,7 @@ class Change(Enum):
     RELOAD = "reload"
     REPLACE = "replace"
     GATEWAY = "gateway"
+    SCALE = "scale"
     NOTHING = "nothing"
     REMOVE = "remove"
 
@@ -238,6 +239,20 @@ class ReplaceGateway(Step):
         if not self.running:
             return f"start {gateway} on the ports, which are closed until then"
         return f"start {gateway} that takes the ports from the one that has them; then drain and stop that one"
+
+
+@dataclass(frozen=True)
+class Scale(Step):
+    """Change the number of servers of a release."""
+
+    before: int
+    after: int
+
+    @property
+    def action(self) -> str:
+        if self.after > self.before:
+            return f"start {self.after - self.before} more servers: {self.after} instead of {self.before}"
+        return f"drain and stop {self.before - self.after} servers: {self.after} instead of {self.before}"
 
 
 @dataclass(frozen=True)

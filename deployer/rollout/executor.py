@@ -25,6 +25,7 @@ from deployer.results.plan import (
     Reload,
     ReplaceGateway,
     RollBack,
+    Scale,
     StartCandidate,
     Step,
     VerifyCandidate,
@@ -249,6 +250,15 @@ def _undo_reload(context: Context, before: Deployment) -> Undo:
     return Undo(restore, f"{format_models(before.models)} serves again", "the models were rolled back")
 
 
+def _scale(step: Scale, context: Context, undo: UndoStack) -> None:
+    before, engine = context.serving_server(), context.engine
+    context.progress(f"{'starting' if step.after > step.before else 'draining'} servers: {step.after} in all")
+    undo.push(
+        Undo(partial(engine.scale, before, step.before), f"{step.before} run again", "the number of servers was reset")
+    )
+    context.serving = engine.scale(before, step.after)
+
+
 def _check_serving(_: CheckServing, context: Context, __: UndoStack) -> None:
     context.report = context.gate.check_unchanged(context.serving_server())
 
@@ -263,6 +273,7 @@ HANDLERS: dict[type[Step], Callable[[Any, Context, UndoStack], None]] = {
     VerifyServing: _verify_serving,
     JudgeTraffic: _judge_traffic,
     ReplaceGateway: _replace_gateway,
+    Scale: _scale,
     LoadVersions: _change_models,
     Reload: _change_models,
     RecordModels: _change_models,

@@ -20,6 +20,7 @@ TABLES: dict[str, type] = {
     "docker": spec.Docker,
     "image": spec.Image,
     "gateway": spec.Gateway,
+    "swarm": spec.Swarm,
     "kubernetes": spec.Kubernetes,
     "kserve": spec.KServe,
 }

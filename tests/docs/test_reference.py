@@ -24,8 +24,8 @@ SCHEMA = json.loads((ROOT / "docs" / "deployer.schema.json").read_text())
 EXAMPLE = (ROOT / "templates" / "deployer.toml.j2").read_text()
 TABLES = {
     "server": spec.Server, "batching": spec.Batching, "monitoring": spec.Monitoring, "gate": spec.Gate,
-    "docker": spec.Docker, "image": spec.Image, "gateway": spec.Gateway, "kubernetes": spec.Kubernetes,
-    "kserve": spec.KServe,
+    "docker": spec.Docker, "image": spec.Image, "gateway": spec.Gateway, "swarm": spec.Swarm,
+    "kubernetes": spec.Kubernetes, "kserve": spec.KServe,
 }  # fmt: skip
 KINDS = (spec.Spec, spec.ModelSpec, *TABLES.values())
 VERBS = set("init export plan up down status logs smoke predict versions inspect render".split()) | {
@@ -117,7 +117,7 @@ OWN_VALUES = {
     "docker.shm_size": '"16m"', "docker.host": '"unix:///docker.sock"', "docker.platform": '"linux/amd64"',
     "docker.user": '"1:1"', "server.host": '"127.0.0.1"', "docker.gpus": "0",
     "kubernetes.memory_request": '"16m"', "kubernetes.max_replicas": "5", "kserve.storage_uri": '"s3://bucket/models"',
-    "env_file": '"/dev/null"',
+    "env_file": '"/dev/null"', "swarm.spread": '"node.labels.zone"', "swarm.reserve_memory": '"16m"',
 }  # fmt: skip
 TOGETHER = {"gateway.certificate": "key", "gateway.key": "certificate"}
 

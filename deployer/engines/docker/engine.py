@@ -20,7 +20,7 @@ from deployer.config.docker import Docker
 from deployer.config.gateway import Gateway
 from deployer.config.interpolation import reveal
 from deployer.engines import flags, run_dir
-from deployer.engines.base import Traits
+from deployer.engines.base import Traits, one_server_error
 from deployer.engines.docker import exit_codes, listing, probe, sdk_arguments, start_files, visibility
 from deployer.engines.docker.api import decode_lines, docker_errors
 from deployer.engines.docker.container_spec import CONFIG_MOUNT
@@ -258,6 +258,11 @@ class DockerEngine:
         write_atomically(deployment.directory / listing.MODELS_FILE, models_text(models))
         run_dir.end_reload(deployment.directory)
         return dataclasses.replace(deployment, models=models, reloading_to=None)
+
+    def scale(self, deployment: Deployment, replicas: int) -> Deployment:
+        """Raise SettingRefused: the ports of this machine belong to one server."""
+        del deployment, replicas
+        raise one_server_error(NAME)
 
     def discard(self, deployment: Deployment) -> None:
         self.host.state.discard(deployment)

@@ -16,7 +16,7 @@ from deployer.config.docker import Docker
 from deployer.config.gateway import Gateway
 from deployer.config.project import FALLBACK_PROJECT
 from deployer.engines import process, run_dir
-from deployer.engines.base import SERVING, Traits, adoption_note
+from deployer.engines.base import SERVING, Traits, adoption_note, one_server_error
 from deployer.engines.embedded import launcher, processes, releases
 from deployer.engines.embedded.inventory import EmbeddedInventory, RunDirectories
 from deployer.engines.embedded.preflight import EmbeddedPreflight
@@ -154,6 +154,11 @@ class EmbeddedEngine:
         run_dir.write_labels(deployment.directory, release)
         run_dir.end_reload(deployment.directory)
         return releases.require_deployment(deployment.directory)
+
+    def scale(self, deployment: Deployment, replicas: int) -> Deployment:
+        """Raise SettingRefused: a deployment is one process."""
+        del deployment, replicas
+        raise one_server_error(NAME)
 
     def discard(self, deployment: Deployment) -> None:
         if deployment.role == LOST:

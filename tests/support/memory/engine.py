@@ -12,7 +12,7 @@ from pathlib import Path
 from deployer.config.docker import Docker
 from deployer.config.gateway import Gateway
 from deployer.engines import base, flags, ports, run_dir
-from deployer.engines.base import CANDIDATE, SERVING, Traits, adoption_note
+from deployer.engines.base import CANDIDATE, SERVING, Traits, adoption_note, one_server_error
 from deployer.engines.local import DirectoryLocks, NoImages, check_address
 from deployer.engines.port_holders import PortHolder, process_holder
 from deployer.errors import EngineError, SettingRefused
@@ -44,6 +44,7 @@ class MemoryEngine:
     state_dir: Path
     project: str = ""
     gated: bool = False
+    replicated: bool = False
     settings: Docker | None = None
     """Those of its containers, where it stands in for an engine with containers."""
 
@@ -61,6 +62,7 @@ class MemoryEngine:
             state_dir=self.state_dir,
             zero_downtime=self.platform.seamless,
             can_restart=self.platform.revives,
+            replicated=self.replicated,
             image=self.settings.image if self.settings else "",
             fingerprint=dataclasses.asdict(self.settings) if self.settings else None,
         )
@@ -151,6 +153,7 @@ class MemoryEngine:
             temporary_settings=launch.temporary_settings,
             store=Path(launch.models_root),
             flags=launch.flags,
+            replicas=launch.replicas or 1,
         )
 
     def exit_reason(self, deployment: Deployment) -> str | None:
@@ -219,6 +222,15 @@ class MemoryEngine:
         self.platform.does("mark_serving")
         found = self._known(deployment)
         found.seen = dataclasses.replace(found.seen, models=models, reloading_to=None)
+        return self._observed(found)
+
+    def scale(self, deployment: Deployment, replicas: int) -> Deployment:
+        """The number alone: there is one server, whatever it says."""
+        if not self.replicated:
+            raise one_server_error("memory")
+        self.platform.does("scale")
+        found = self._known(deployment)
+        found.seen = dataclasses.replace(found.seen, replicas=replicas)
         return self._observed(found)
 
     def discard(self, deployment: Deployment) -> None:

@@ -13,7 +13,7 @@ from deployer.cli.command import build
 from deployer.cli.options import Output
 from deployer.config.fields import Group, doc
 from deployer.config.options import TABLES, ExportFields, Settings
-from deployer.config.spec import Docker, Gate, ModelSpec, Server, Spec
+from deployer.config.spec import Docker, Gate, ModelSpec, Server, Spec, Swarm
 from deployer.errors import InvalidValue, UsageError
 from deployer.rollout.export_options import ExportOptions
 
@@ -109,7 +109,7 @@ def test_help_is_the_text_of_the_field_in_the_panel_of_its_group() -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_an_option_that_is_a_key_has_its_text_and_its_place_in_the_document(table: str) -> None:
-    kind = {"": Spec, "server": Server, "gate": Gate, "docker": Docker}[table]
+    kind = {"": Spec, "server": Server, "gate": Gate, "docker": Docker, "swarm": Swarm}[table]
     for field in dataclasses.fields(TABLES[table]):
         assert kind.__dataclass_fields__[field.name].metadata == field.metadata
         assert f"{table}.{field.name}".lstrip(".") in Settings().overrides()

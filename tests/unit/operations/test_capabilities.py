@@ -41,6 +41,7 @@ TABLES = {
     "": spec.Spec, "models.NAME": spec.ModelSpec, "server": spec.Server, "batching": spec.Batching,
     "monitoring": spec.Monitoring, "gate": spec.Gate, "docker": spec.Docker, "gateway": spec.Gateway,
     "image": spec.Image, "kubernetes": spec.Kubernetes, "kserve": spec.KServe,
+    "swarm": spec.Swarm,
 }  # fmt: skip
 KEYS = [
     f"{table}.{field.name}".lstrip(".")
@@ -119,6 +120,11 @@ EXAMPLES = {
     "kubernetes.service_monitor": Example("true", MONITORING), "kubernetes.smoke_image": Example('"a:1"'),
     "image.repository": Example('"team/m"'), "kserve.storage_uri": Example('"s3://b/m"', instead=CLAIM),
     "kserve.runtime": Example('"own"'),
+    "swarm.replicas": Example("3"), "swarm.publish": Example('"ingress"'), "swarm.gateway_replicas": Example("3"),
+    "swarm.constraints": Example('["node.role==worker"]'), "swarm.spread": Example('"node.labels.zone"'),
+    "swarm.max_per_node": Example("1"), "swarm.gateway_constraints": Example('["node.role==worker"]'),
+    "swarm.reserve_memory": Example('"1g"'), "swarm.reserve_cpus": Example("0.5"),
+    "swarm.drain_seconds": Example("7"), "swarm.monitor_seconds": Example("7"),
 }  # fmt: skip
 REFUSED: dict[str, dict[str, str]] = {
     "gateway.enabled": {"gateway.enabled": "true"},
