@@ -68,12 +68,12 @@ def wait_until_ready(observe: Callable[[], Observation], deadline: Deadline, wha
         time.sleep(POLL_SECONDS)
 
 
-def wait_until(condition: Callable[[], bool], deadline: Deadline) -> bool:
+def wait_until(condition: Callable[[], bool], deadline: Deadline, poll_seconds: float = POLL_SECONDS) -> bool:
     """Wait for a condition; return whether it became true before the deadline."""
     while not condition():
         if deadline.passed:
             return False
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll_seconds)
     return True
 
 

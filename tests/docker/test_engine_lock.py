@@ -17,11 +17,12 @@ from support.stores import copy_store
 from support.world import eventually, state_left
 
 from deployer.config.spec import Docker
-from deployer.engines.docker import engine_lock
+from deployer.engines.docker import shared_lock
 from deployer.engines.docker.api import connect
 from deployer.engines.docker.engine import DockerEngine
-from deployer.engines.docker.engine_lock import EngineLock, ExpiryTracker, LockInfo
+from deployer.engines.docker.engine_lock import EngineLock
 from deployer.engines.docker.host import DockerHost
+from deployer.engines.docker.shared_lock import ExpiryTracker, LockInfo
 from deployer.errors import EngineError, LockHeld
 from deployer.results.deployment import Deployment, Endpoints, Rendered
 from deployer.system import owners
@@ -96,10 +97,10 @@ def far(project: Path, monkeypatch: pytest.MonkeyPatch) -> EngineLock:
     """A lock whose holders pass for processes of another machine, where times are short."""
     mine = owners.current_owner
     monkeypatch.setattr(
-        engine_lock, "current_owner", lambda: dataclasses.replace(mine(), machine="far away", host="far")
+        shared_lock, "current_owner", lambda: dataclasses.replace(mine(), machine="far away", host="far")
     )
-    monkeypatch.setattr(engine_lock, "HEARTBEAT_SECONDS", 0.1)
-    monkeypatch.setattr(engine_lock, "EXPIRY_SECONDS", 3.0)
+    monkeypatch.setattr(shared_lock, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(shared_lock, "EXPIRY_SECONDS", 3.0)
     return EngineLock(connect(), PROJECT, "half_plus_two", "local")
 
 

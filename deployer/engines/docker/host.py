@@ -12,6 +12,7 @@ from deployer.config.project import FALLBACK_PROJECT
 from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker import context as docker_context
 from deployer.engines.docker.api import API_SECONDS, connect, docker_errors, transport_to
+from deployer.engines.docker.engine_lock import EngineLock
 from deployer.engines.docker.gateway.config import GatewayConfig
 from deployer.engines.docker.gateway.containers import GatewayContainers
 from deployer.engines.docker.gateway.directory import GatewayDir
@@ -100,6 +101,14 @@ class DockerHost:
     def forget_image(self) -> None:
         """Look the image up again on the next access, after a pull."""
         vars(self).pop("image", None)
+
+    def deployment_dir(self, name: str, env: str) -> Path:
+        """Return the directory with the configurations of a deployment's servers."""
+        return self.state.deployment_dir(name, env)
+
+    def shared_lock(self, name: str, env: str) -> EngineLock:
+        """Return the lock of a deployment on the engine."""
+        return EngineLock(self.client, self.project, name, env, self.image.id if self.image else "")
 
     def info(self) -> EngineInfo:
         """Return what the engine reports about itself."""
