@@ -56,7 +56,7 @@ class GatewayConfig:
         return digest_of_parts(
             self.settings.image,
             self._config(PLACEHOLDER, "", SLOTS[0], ""),
-            self._hashes(),
+            token_hashes(self.settings),
             certificate.identity if certificate else self.settings.tls,
             host,
         )
@@ -67,7 +67,7 @@ class GatewayConfig:
         generation_dir = f"{MOUNT}/{generation}"
         files = {f"{slot}.cfg": self._config(listen, generation_dir, slot, tool_token_hash) for slot in SLOTS}
         if self.settings.tokens:
-            files[TOKENS] = "".join(f"{token_hash}\n" for token_hash in self._hashes())
+            files[TOKENS] = tokens_file(self.settings)
         if pair := self._certificate(directory, listen.host, create=True):
             files |= {
                 "server.pem": pair.pem,
@@ -75,9 +75,6 @@ class GatewayConfig:
                 SERVER_NAME: pair.name,
             }
         return files
-
-    def _hashes(self) -> list[str]:
-        return sorted(tokens.read(self.settings.tokens).values()) if self.settings.tokens else []
 
     def _certificate(self, directory: GatewayDir, host: str, *, create: bool) -> KeyPair | None:
         settings = self.settings
@@ -92,10 +89,9 @@ class GatewayConfig:
         return tls.create_self_signed(directory.self_signed, *hosts) if pair is None and create else pair
 
     def _config(self, listen: Listen, generation_dir: str, slot: str, tool_token_hash: str) -> str:
-        return render_template(
-            "haproxy.cfg",
+        return render(
+            self.settings,
             self.templates_dir,
-            gateway={**asdict(self.settings), "max_body_bytes": self.settings.max_body_bytes},
             rest_address=_address(listen.host, listen.rest_port),
             grpc_address=_address(listen.host, listen.grpc_port),
             slots=list(zip(SLOTS, listen.slots, strict=True)),
@@ -104,6 +100,22 @@ class GatewayConfig:
             tool_token_hash=tool_token_hash,
             cors=self.cors,
         )
+
+
+def render(settings: Gateway, templates_dir: Path | None, **values: object) -> str:
+    """Return the text of `haproxy.cfg`. Without `tasks` in `values`, it routes to `slots`. Raise TemplateError."""
+    gateway = {**asdict(settings), "max_body_bytes": settings.max_body_bytes}
+    return render_template("haproxy.cfg", templates_dir, gateway=gateway, **{"tasks": None, **values})
+
+
+def token_hashes(settings: Gateway) -> list[str]:
+    """Return the hashes of the tokens that clients may use, in one order. Raise ConfigError."""
+    return sorted(tokens.read(settings.tokens).values()) if settings.tokens else []
+
+
+def tokens_file(settings: Gateway) -> str:
+    """Return the file of the hashes, as the gateway reads it. Raise ConfigError."""
+    return "".join(f"{token_hash}\n" for token_hash in token_hashes(settings))
 
 
 def _address(host: str, port: int) -> str:

@@ -63,16 +63,30 @@ def load_self_signed(path: Path, *hosts: str) -> KeyPair | None:
         pair = _parse_pem(path.read_text(encoding="ascii"))
     except (OSError, ValueError, TypeError):
         return None
-    certificate = _parse_certificate(pair.certificate)
-    fresh = certificate.not_valid_after_utc - datetime.now(timezone.utc) > RENEW_BEFORE
-    return pair if fresh and set(_host_names(hosts)) <= set(_certificate_names(certificate)) else None
+    return pair if is_current(pair.certificate, *hosts) else None
+
+
+def is_current(certificate: str, *hosts: str) -> bool:
+    """Return whether a certificate in PEM is for these hosts and the local names, and valid for a while."""
+    try:
+        parsed = _parse_certificate(certificate)
+    except (ValueError, IndexError):
+        return False
+    is_fresh = parsed.not_valid_after_utc - datetime.now(timezone.utc) > RENEW_BEFORE
+    return is_fresh and set(_host_names(hosts)) <= set(_certificate_names(parsed))
 
 
 def create_self_signed(path: Path, *hosts: str) -> KeyPair:
     """Create a self-signed certificate for the hosts and the local names, in a private file."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(path, text := _self_signed_pem(_host_names(hosts)), os.geteuid(), os.getegid())
-    return _parse_pem(text)
+    pair = sign(*hosts)
+    write_private(path, pair.pem, os.geteuid(), os.getegid())
+    return pair
+
+
+def sign(*hosts: str) -> KeyPair:
+    """Return a new self-signed certificate for the hosts and the local names."""
+    return _parse_pem(_self_signed_pem(_host_names(hosts)))
 
 
 def _host_names(hosts: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,0 +1,260 @@
+"""The service of a deployment's gateway: created, updated, restored, observed and removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deployer.config.gateway import Gateway
+from deployer.config.swarm import Swarm
+from deployer.engines import run_dir
+from deployer.engines.docker.gateway import config as shared_config
+from deployer.engines.docker.gateway import tokens
+from deployer.engines.docker.names import LABEL
+from deployer.engines.swarm.api import SwarmApi
+from deployer.engines.swarm.gateway import access, files, spec, tasks
+from deployer.engines.swarm.gateway.access import Access, Certificate
+from deployer.engines.swarm.gateway.config import GatewayConfig, Route
+from deployer.engines.swarm.gateway.files import CERTIFICATE, CONFIGS, FILE, SECRETS, TOKEN, File, Owner
+from deployer.engines.swarm.gateway.waiting import Waiting, find_holder
+from deployer.engines.swarm.inspection import Service
+from deployer.engines.swarm.names import GATEWAY, service_name
+from deployer.errors import SettingRefused
+from deployer.results.deployment import Gateway as GatewayState
+from deployer.results.deployment import digest_of_parts
+from deployer.system.wait import Deadline, wait_until
+
+DIGEST, SETTINGS, TEMPORARY = f"{LABEL}gateway_digest", f"{LABEL}settings", f"{LABEL}temporary"
+USED_CERTIFICATE = f"{LABEL}gateway_certificate"
+CHANGE = f"{LABEL}change"
+"""The label with another value for each `ensure`, so that each is an update which `restore` can undo."""
+
+REMOVAL_GRACE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class SwarmGateway:
+    """The gateways of a project's deployments on one Swarm; `cors`: whether servers answer scripts of any web page."""
+
+    api: SwarmApi
+    settings: Gateway
+    swarm: Swarm
+    project: str
+    state_dir: Path
+    templates_dir: Path | None = None
+    cors: bool = False
+    temporary: tuple[str, ...] = ()
+    """The settings that variables set."""
+
+    def digest(self, name: str, env: str, host: str) -> str:
+        """Return the digests of GATEWAY_PARTS; create nothing. Raise ConfigError, SettingRefused, TemplateError."""
+        owner = self._owner(name, env)
+        self._check_mode(self._service(owner))
+        certificate: object = self.settings.tls
+        if self.settings.tls:
+            certificate = self._certificate_identity(owner)
+        placement: list[object] = [self.swarm.publish, self.swarm.gateway_constraints]
+        if self.swarm.publish == "ingress":
+            placement.append(self.swarm.gateway_replicas)
+        return digest_of_parts(
+            self.settings.image,
+            self._config.text(service_name(self.project, name, env), name, ""),
+            shared_config.token_hashes(self.settings),
+            certificate,
+            [host, placement],
+        )
+
+    def ensure(self, name: str, env: str, route: Route, labels: Mapping[str, str]) -> None:
+        """Create or update the service, and wait until its tasks run. What failed is undone.
+
+        Raises PortTaken or EngineError with the node and its message, ConfigError, SettingRefused, TemplateError.
+        """
+        owner = self._owner(name, env)
+        service = self._service(owner)
+        self._check_mode(service)
+        self._check_ports(owner, route)
+        desired = self._spec(owner, route, labels)
+        waiting = Waiting(self.api, owner.object_name(GATEWAY), route.ports)
+        if service is None:
+            self._create(owner, desired, waiting)
+        else:
+            self._update(service, desired, waiting)
+        self.prune(name, env)
+
+    def restore(self, name: str, env: str) -> None:
+        """Return to the service as it was before the last `ensure`; no error without one."""
+        owner = self._owner(name, env)
+        service = self._service(owner)
+        if service is None or service.previous is None:
+            return
+        restarts = _restarts(service, service.previous)
+        self.api.roll_back_service(service)
+        if restarts:
+            Waiting(self.api, service.name, (0, 0)).for_rollback()
+
+    def observe(self, name: str, env: str) -> GatewayState | None:
+        """Return the gateway of a deployment; None without one."""
+        owner = self._owner(name, env)
+        services = self.api.services(*owner.filters(GATEWAY))
+        service = next((each for each in services if each.name == owner.object_name(GATEWAY)), None)
+        if service is None:
+            return None
+        reached = Access(self.api, owner)
+        token, certificate = reached.token(), _used_certificate(reached, service)
+        token_path, certificate_path = access.save(self._directory(owner), token, certificate)
+        settings = json.loads(service.labels.get(SETTINGS) or "{}")
+        is_lost = not token or (USED_CERTIFICATE in service.labels and certificate is None)
+        return GatewayState(
+            digest="" if is_lost else service.labels.get(DIGEST, ""),
+            running=service.running > 0,
+            token=token_path,
+            certificate=certificate_path,
+            guarded=bool(settings.get("tokens")),
+            settings=settings,
+            temporary_settings=tuple(json.loads(service.labels.get(TEMPORARY) or "[]")),
+        )
+
+    def nodes(self, name: str, env: str) -> tuple[tuple[str, str], ...]:
+        """Return names and addresses of the nodes where the gateway runs, sorted by name."""
+        nodes = self.api.nodes()
+        found = self.api.tasks(self._owner(name, env).object_name(GATEWAY))
+        running = {task.node_id for task in found if task.runs and task.is_current} & nodes.keys()
+        return tuple(sorted((nodes[each].name, nodes[each].address) for each in running if nodes[each].ready))
+
+    def remove(self, name: str, env: str) -> None:
+        """Remove the service, its configs and secrets, and the local copies; wait until its tasks have ended."""
+        owner = self._owner(name, env)
+        if service := self._service(owner):
+            self.api.remove_service(service.id)
+            allowed = self.swarm.drain_seconds + REMOVAL_GRACE_SECONDS
+            wait_until(lambda: not tasks.remaining(self.api, service.id), Deadline.after(allowed))
+        files.prune(self.api, owner, (), (FILE, TOKEN, CERTIFICATE))
+        access.delete(self._directory(owner))
+
+    def prune(self, name: str, env: str) -> None:
+        """Remove configs and secrets that neither the service uses nor the one that `restore` returns to."""
+        owner = self._owner(name, env)
+        service = self._service(owner)
+        used = files.referenced(service)
+        certificates = {
+            each.name for each in Access(self.api, owner).certificates() if service is not None and each.key in used
+        }
+        files.prune(self.api, owner, used | certificates, (FILE, CERTIFICATE))
+
+    def _create(self, owner: Owner, desired: dict[str, Any], waiting: Waiting) -> None:
+        self.api.create_service(desired)
+        try:
+            waiting.for_creation()
+        except BaseException:
+            self.remove(owner.name, owner.env)
+            raise
+
+    def _update(self, service: Service, desired: dict[str, Any], waiting: Waiting) -> None:
+        known = frozenset(task.id for task in self.api.tasks(service.id))
+        self.api.update_service(service, desired)
+        if _restarts(service, desired):
+            waiting.for_update(known)
+
+    def _spec(self, owner: Owner, route: Route, labels: Mapping[str, str]) -> dict[str, Any]:
+        """Return the specification of the service; create the configs and secrets that it mounts."""
+        reached = Access(self.api, owner)
+        token = reached.ensure_token()
+        text = self._config.text(route.service, owner.name, tokens.hash_token(token))
+        mounts = [files.ensure(self.api, owner, File(spec.CONFIG_FILE, CONFIGS, text))]
+        if self.settings.tokens:
+            known = shared_config.tokens_file(self.settings)
+            mounts.append(files.ensure(self.api, owner, File(shared_config.TOKENS, SECRETS, known)))
+        certificate = None
+        if self.settings.tls:
+            certificate = reached.ensure_certificate(self.settings, self._hosts())
+            mounts.append(reached.key_file(certificate))
+        return spec.GatewaySpec(self._gateway, self.swarm).service(
+            owner.object_name(GATEWAY),
+            {**labels, **self._labels(owner, route, certificate)},
+            replace(route, network=tasks.network_id(self.api, route.network)),
+            mounts,
+        )
+
+    def _labels(self, owner: Owner, route: Route, certificate: Certificate | None) -> dict[str, str]:
+        labels = {
+            **owner.labels(GATEWAY),
+            DIGEST: self.digest(owner.name, owner.env, "0.0.0.0"),  # noqa: S104 - nodes publish on all addresses
+            SETTINGS: json.dumps(self.settings.plain),
+            TEMPORARY: json.dumps(self.temporary),
+            CHANGE: run_dir.new_release_id(),
+            f"{LABEL}rest_port": str(route.rest_port),
+            f"{LABEL}grpc_port": str(route.grpc_port),
+        }
+        return {**labels, USED_CERTIFICATE: certificate.name} if certificate else labels
+
+    @property
+    def _gateway(self) -> Gateway:
+        # A gateway serves as long as the servers behind it.
+        return replace(self.settings, drain_seconds=self.swarm.drain_seconds)
+
+    @property
+    def _config(self) -> GatewayConfig:
+        return GatewayConfig(self._gateway, self.templates_dir, self.cors, self.swarm.publish == "ingress")
+
+    def _certificate_identity(self, owner: Owner) -> object:
+        from deployer.engines.docker.gateway import tls  # imports cryptography
+
+        if self.settings.certificate and self.settings.key:
+            return tls.load_key_pair(self.settings.certificate, self.settings.key).identity
+        found = Access(self.api, owner).self_signed(self._hosts())
+        return found.name if found else True
+
+    def _hosts(self) -> tuple[str, ...]:
+        """Return the names and addresses of all nodes, which a certificate of the tool's own is for."""
+        nodes = self.api.nodes().values()
+        return tuple(sorted({text for node in nodes for text in (node.name, node.address) if text}))
+
+    def _check_ports(self, owner: Owner, route: Route) -> None:
+        """Raise PortTaken for a port that another service holds on a node; with constraints, Swarm finds that out."""
+        if not self.swarm.gateway_constraints and (
+            taken := find_holder(self.api, owner.object_name(GATEWAY), route.ports)
+        ):
+            raise taken
+
+    def _check_mode(self, service: Service | None) -> None:
+        """Raise SettingRefused if the service would have to be of the other mode: Swarm cannot change that."""
+        if service is None or ("Replicated" in service.spec["Mode"]) == (self.swarm.publish == "ingress"):
+            return
+        raise SettingRefused(
+            "it cannot be changed while the deployment exists",
+            key="swarm.publish",
+            hint="deployer down, then deployer up",
+        )
+
+    def _service(self, owner: Owner) -> Service | None:
+        return self.api.service(owner.object_name(GATEWAY))
+
+    def _owner(self, name: str, env: str) -> Owner:
+        return Owner(self.project, name, env)
+
+    def _directory(self, owner: Owner) -> Path:
+        return (self.state_dir / "gateway" / run_dir.env_dir_name(owner.project, owner.env) / owner.name).resolve()
+
+
+def _used_certificate(reached: Access, service: Service) -> Certificate | None:
+    used = service.labels.get(USED_CERTIFICATE)
+    return next((each for each in reached.certificates() if each.name == used), None) if used else None
+
+
+def _restarts(service: Service, desired: Mapping[str, Any]) -> bool:
+    """Return whether another specification of a service makes Swarm replace its tasks."""
+    parts = ("TaskTemplate", "EndpointSpec", "Mode")
+    return not all(_has(service.spec.get(part), desired.get(part)) for part in parts)
+
+
+def _has(found: Any, desired: Any) -> bool:
+    """Return whether a value of the Engine API, which adds defaults, is the desired one."""
+    if isinstance(desired, Mapping):
+        return all(_has((found or {}).get(key), value) for key, value in desired.items())
+    if isinstance(desired, list):
+        found = found or []
+        return len(found) == len(desired) and all(map(_has, found, desired))
+    return bool(found == desired or not (found or desired))
