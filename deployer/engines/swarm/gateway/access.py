@@ -1,7 +1,7 @@
 """How deployer itself gets through a gateway: its bearer token and the certificate.
 
-Both are in Docker configs that no container mounts, so each manager of the Swarm has them: a user who reads them there may
-change every service, too. The client reads files, so there are copies below the state directory.
+Both are in Docker configs that no container mounts, so each manager of the Swarm has them: a user who reads them there
+may change every service, too. The client reads files, so there are copies below the state directory.
 """
 
 from __future__ import annotations
