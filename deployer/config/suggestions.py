@@ -5,35 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 
-from deployer.config.spec import (
-    Batching,
-    Docker,
-    Gate,
-    Gateway,
-    Image,
-    KServe,
-    Kubernetes,
-    ModelSpec,
-    Monitoring,
-    Server,
-    Spec,
-    Swarm,
-)
+from deployer.config.spec import Spec
+from deployer.config.tables import TABLES
 from deployer.system import documents
 
-TABLES: dict[str, type] = {
-    "models.NAME": ModelSpec,
-    "server": Server,
-    "batching": Batching,
-    "monitoring": Monitoring,
-    "gate": Gate,
-    "docker": Docker,
-    "image": Image,
-    "gateway": Gateway,
-    "swarm": Swarm,
-    "kubernetes": Kubernetes,
-    "kserve": KServe,
-}
 MIN_SIMILARITY, MIN_SIMILARITY_ELSEWHERE = 0.5, 0.7
 # A hint lists at most MAX_LISTED keys. Of more it lists the MAX_NEAREST nearest.
 MAX_LISTED, MAX_NEAREST = 30, 10

@@ -16,7 +16,7 @@ from deployer.errors import DeployerError, SettingRefused, UsageError
 from deployer.manifests import kserve, layout
 from deployer.manifests.objects import Manifest, objects
 from deployer.manifests.workload import Workload, workload
-from deployer.results.deployment import DEFAULT_ENV, Rendered, ResolvedModel
+from deployer.results.deployment import DEFAULT_ENV, ENV_VARIABLE, Rendered, ResolvedModel
 from deployer.rollout import lost_versions
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
@@ -24,8 +24,6 @@ from deployer.rollout.launch import launch_with, resolve_models
 from deployer.rollout.render_target import stored_versions, suggest_export
 from deployer.rollout.targets import TO_RENDER
 from deployer.rollout.workspace import Workspace, open_workspace
-
-ENV_VARIABLE = f"{loader.PREFIX}ENV"
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def _refuse_environment(settings: Settings) -> None:
 
 
 def _render(form: str, target: str | None, workspace: Workspace) -> Environment:
-    with lost_versions.suggest_recovery(workspace, target):
+    with lost_versions.suggest_recovery(workspace, target, f"deployer render {form} {{}}{workspace.up_options}"):
         desired = desired_spec(workspace, target, ExportOptions(), TO_RENDER)
     workspace = workspace.with_spec(desired)
     capabilities.check(form, desired, workspace.origins)

@@ -17,7 +17,7 @@ from deployer.config.spec import Docker, Gateway, Spec
 from deployer.engines import run_dir
 from deployer.engines.base import Engine
 from deployer.errors import EngineConflict, EngineUnavailable, LockHeld
-from deployer.results.deployment import DEFAULT_ENV, Deployment, cli_name
+from deployer.results.deployment import DEFAULT_ENV, ENV_VARIABLE, Deployment, cli_name
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.system.packages import missing_packages
 
@@ -246,7 +246,7 @@ def open_each_environment(settings: Settings) -> tuple[Workspace, ...]:
     """Open the workspace of each environment, that of the chosen one first. Raises ConfigError, EngineUnavailable."""
     from deployer.config import loader
 
-    chosen = settings.env or os.environ.get(f"{loader.PREFIX}ENV") or DEFAULT_ENV
+    chosen = settings.env or os.environ.get(ENV_VARIABLE) or DEFAULT_ENV
     names = dict.fromkeys((chosen, *loader.environments(settings.config)))
     return tuple(open_workspace(dataclasses.replace(settings, env=env)) for env in names)
 

@@ -8,22 +8,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from chapters.markdown import code, first_line, table
-from deployer.config import fields, loader, spec
+from deployer.config import fields, spec, tables, variables
 
-TABLES: dict[str, type] = {
-    "": spec.Spec,
-    "models.NAME": spec.ModelSpec,
-    "server": spec.Server,
-    "batching": spec.Batching,
-    "monitoring": spec.Monitoring,
-    "gate": spec.Gate,
-    "docker": spec.Docker,
-    "image": spec.Image,
-    "gateway": spec.Gateway,
-    "swarm": spec.Swarm,
-    "kubernetes": spec.Kubernetes,
-    "kserve": spec.KServe,
-}
+TABLES: dict[str, type] = {"": spec.Spec, **tables.TABLES}
 TYPES = {
     "str": "string",
     "int": "integer",
@@ -69,7 +56,7 @@ def _is_table(found: Any) -> bool:
 
 def _row(section: str, found: Any) -> tuple[str, ...]:
     path = f"{section}.{found.name}" if section else found.name
-    variable = loader.PREFIX + path.replace(".", "_").upper() if path in loader.variable_keys() else ""
+    variable = variables.PREFIX + path.replace(".", "_").upper() if path in variables.settable_keys() else ""
     return code(found.name), type_text(found.type), code(_default(found)), code(variable), found.metadata["doc"]
 
 

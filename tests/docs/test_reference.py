@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.cli import deployer, environment
 
-from deployer.config import loader, spec
+from deployer.config import loader, spec, tables
 from deployer.errors import DeployerError
 from deployer.results.changes import UpResult
 from deployer.results.checks import Check
@@ -22,11 +22,7 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 SCHEMA = json.loads((ROOT / "docs" / "deployer.schema.json").read_text())
 EXAMPLE = (ROOT / "templates" / "deployer.toml.j2").read_text()
-TABLES = {
-    "server": spec.Server, "batching": spec.Batching, "monitoring": spec.Monitoring, "gate": spec.Gate,
-    "docker": spec.Docker, "image": spec.Image, "gateway": spec.Gateway, "swarm": spec.Swarm,
-    "kubernetes": spec.Kubernetes, "kserve": spec.KServe,
-}  # fmt: skip
+TABLES = {name: kind for name, kind in tables.TABLES.items() if name != tables.OF_A_MODEL}
 KINDS = (spec.Spec, spec.ModelSpec, *TABLES.values())
 VERBS = set("init export plan up down status logs smoke predict versions inspect render".split()) | {
     "image build",

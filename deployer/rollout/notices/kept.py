@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from deployer.config.docker import Docker
 from deployer.config.fields import option_name
 from deployer.config.gateway import Gateway
-from deployer.config.loader import PREFIX
 from deployer.config.options import DockerOptions, Settings
 from deployer.config.spec import Spec
+from deployer.config.variables import PREFIX
 from deployer.results.deployment import Deployment
 from deployer.rollout.workspace import Workspace
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
+import sys
 
 import pytest
 
-from deployer.config import loader, suggestions
+from deployer.config import loader, tables
 from deployer.config.spec import Spec
-from deployer.errors import ConfigError
+from deployer.errors import ConfigError, InvalidValue
 from deployer.system import documents
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 def refusal(directory, text, env=None):
@@ -56,7 +63,7 @@ def test_a_size_below_the_least_is_answered_with_the_least(tmp_path, key, least,
     loader.load(tmp_path / "deployer.toml", environ={})
 
 
-TABLES = {"": Spec, **suggestions.TABLES}
+TABLES = {"": Spec, **tables.TABLES}
 KEYS = [(table, name) for table, kind in TABLES.items() for name in documents.field_types(kind)]
 
 
@@ -76,6 +83,75 @@ def test_a_misspelt_key_of_any_table_is_answered_with_the_key(tmp_path, table, n
         refused = refusal(tmp_path, f"{f'[{head}]' if head else ''}\n{wrong} = 1\n", env)
         assert refused.hint == f"did you mean {name}?", wrong
         assert re.search(rf"\b{wrong}: ", refused.message)
+
+
+OTHER_HINTS = (("", "env"), ("", "project"))
+"""Keys whose hint has an option and a variable, too."""
+
+
+def example(hint: str | None) -> str:
+    """The example of a hint; a size is given as the hint itself."""
+    assert hint
+    return hint.removeprefix("for example ")
+
+
+@pytest.mark.parametrize(("table", "name"), [key for key in KEYS if key not in OTHER_HINTS])
+def test_a_value_of_the_wrong_type_is_answered_with_one_that_fits(tmp_path, table, name):
+    place = table.replace("NAME", "net")
+    answer = example(refusal(tmp_path, f"{f'[{place}]' if place else ''}\n{name} = [[1]]\n").hint)
+    if not table and name in {each.partition(".")[0] for each in TABLES}:
+        assert answer == ("[models.NAME]" if name == "models" else f"[{name}]")
+        return
+    found = tomllib.loads(answer)
+    for part in filter(None, place.split(".")):
+        found = found[part]
+    with contextlib.suppress(InvalidValue):  # it may need another setting
+        assert documents.read(TABLES[table], found, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("engine = 'podman'", "engine"),
+        ("[gate]\nmax_failures = -1", "gate.max_failures"),
+        ("[server]\nrest_port = 70000", "server.rest_port"),
+        ("[docker]\nuser = 'root'", "docker.user"),
+        ("[docker]\nimage = 'A B'", "docker.image"),
+        ("[server.flags]\nrest_api_timeout_in_ms = 'x'", "server.flags"),
+        ("[models.net.labels]\n'a b' = 1", "models.net.labels"),
+        ("[models.net]\nversions = [0]", "models.net.versions"),
+        ("[kubernetes]\nreplicas = 0", "kubernetes.replicas"),
+        ("[batching]\nmax_batch_size = 0", "batching.max_batch_size"),
+    ],
+)
+def test_a_value_out_of_range_is_answered_with_one_that_fits(tmp_path, text, key):
+    assert example(refusal(tmp_path, text).hint).startswith(f"{key} = ")
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ({"environ": {"DEPLOYER_SERVER_REST_PORT": "x"}}, "for example DEPLOYER_SERVER_REST_PORT=8501"),
+        ({"environ": {"DEPLOYER_SERVER_REST_PORT": "70000"}}, "for example DEPLOYER_SERVER_REST_PORT=8501"),
+        ({"environ": {"DEPLOYER_GATE_SKIP": "x"}}, "for example DEPLOYER_GATE_SKIP=false"),
+        ({"environ": {}, "overrides": {"server.rest_port": 70000}}, "for example --rest-port 8501"),
+    ],
+)
+def test_a_wrong_value_of_a_variable_or_an_option_is_answered_with_one_of_these(tmp_path, monkeypatch, given, hint):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as refused:
+        loader.load(**given)
+    assert refused.value.hint == hint
+
+
+@pytest.mark.parametrize("content", [b"name = digits", b"name = '\xff'", b"[server\n", b"=", b"a" * 9])
+def test_a_file_that_cannot_be_read_is_answered_with_what_a_file_is(tmp_path, content):
+    file = tmp_path / "deployer.toml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError) as refused:
+        loader.load(file, environ={})
+    assert str(file) in refused.value.message
+    assert refused.value.hint
 
 
 ELSEWHERE = [(table, name) for table, name in KEYS if table and sum(name == other for _, other in KEYS) == 1]

@@ -12,7 +12,7 @@ import pytest
 from support.cli import in_process
 from support.world import MODELS
 
-from deployer.config import capabilities, spec
+from deployer.config import capabilities, spec, tables
 from deployer.config.capabilities import (
     COMPOSE,
     CONTAINER_FILES,
@@ -37,12 +37,7 @@ from deployer.rollout.workspace import Workspace, open_workspace
 
 ROOT = Path(__file__).parents[3]
 MODEL = "half_plus_two"
-TABLES = {
-    "": spec.Spec, "models.NAME": spec.ModelSpec, "server": spec.Server, "batching": spec.Batching,
-    "monitoring": spec.Monitoring, "gate": spec.Gate, "docker": spec.Docker, "gateway": spec.Gateway,
-    "image": spec.Image, "kubernetes": spec.Kubernetes, "kserve": spec.KServe,
-    "swarm": spec.Swarm,
-}  # fmt: skip
+TABLES = {"": spec.Spec, **tables.TABLES}
 KEYS = [
     f"{table}.{field.name}".lstrip(".")
     for table, kind in TABLES.items()
