@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 from collections.abc import Collection, Mapping
@@ -11,6 +12,7 @@ from google.protobuf.message import Message
 
 from deployer.errors import ExportFailed
 from deployer.export.runtime import tf_module
+from deployer.results.model import Signature
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE
 
@@ -42,17 +44,29 @@ def set_default(directory: Path, name: str) -> None:
     """Serve the signature `name` also as `serving_default`. Raises ExportFailed with the existing names."""
     message = reader.parse(directory)
     signatures = reader.meta_graph(message, reader.SERVE, directory).signature_def
-    if name not in signatures or name == reader.INIT_SIGNATURE:
-        available = sorted(set(signatures) - {reader.INIT_SIGNATURE})
-        listed = ", ".join(available) or "none"
-        raise ExportFailed(
-            f"the model has no signature {name!r} to serve as {DEFAULT_SIGNATURE}; it has {listed}",
-            hint=f"--default-signature {available[0]}" if available else None,
-        )
+    _check_known(name, set(signatures) - {reader.INIT_SIGNATURE})
     signatures[DEFAULT_SIGNATURE].CopyFrom(signatures[name])
     if signatures[DEFAULT_SIGNATURE].method_name not in METHODS:
         signatures[DEFAULT_SIGNATURE].method_name = PREDICT
     _replace(directory, message)
+
+
+def with_default(signatures: tuple[Signature, ...], name: str) -> tuple[Signature, ...]:
+    """Return the signatures that a SavedModel has after `set_default`. Raises ExportFailed, as that does."""
+    by_name = {signature.name: signature for signature in signatures}
+    _check_known(name, by_name)
+    method = by_name[name].method if by_name[name].method in METHODS else PREDICT
+    default = dataclasses.replace(by_name[name], name=DEFAULT_SIGNATURE, method=method)
+    return tuple(each for _, each in sorted({**by_name, DEFAULT_SIGNATURE: default}.items()))
+
+
+def _check_known(name: str, available: Collection[str]) -> None:
+    if name not in available:
+        known = sorted(available)
+        raise ExportFailed(
+            f"the model has no signature {name!r} to serve as {DEFAULT_SIGNATURE}; it has {', '.join(known) or 'none'}",
+            hint=f"--default-signature {known[0]}" if known else None,
+        )
 
 
 def rename_inputs(directory: Path, names: Mapping[str, Mapping[str, str]]) -> None:

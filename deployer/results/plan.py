@@ -177,13 +177,21 @@ class VerifyServing(Step):
 
 @dataclass(frozen=True)
 class JudgeTraffic(Step):
-    """Check the measured requests against the limits; with `old_serves`, the old server may still answer."""
+    """Measure requests after a switch, and check them against the limits that are set.
+
+    With `old_serves`, the old server may still answer.
+    """
 
     old_serves: bool
+    max_failures: int | None = None
+    max_gap_ms: float | None = None
 
     @property
     def action(self) -> str:
-        return "check the measured requests against the limits"
+        failures = "" if self.max_failures is None else f"at most {self.max_failures} failures"
+        gap = "" if self.max_gap_ms is None else f"no gap over {self.max_gap_ms:g} ms"
+        limits = ", ".join(filter(None, (failures, gap)))
+        return f"check the measured requests: {limits}" if limits else "measure the requests; no limit is set"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from deployer.errors import DeployerError, Overloaded
 from deployer.results.deployment import Deployment, Launch, ServedModel
@@ -15,10 +16,16 @@ from deployer.rollout import served_models
 from deployer.rollout.workspace import Workspace
 from deployer.savedmodel import compatibility
 
+if TYPE_CHECKING:
+    from deployer.export import ExportRequest
+
 Signatures = tuple[Signature, ...]
 DeclaredSignatures = Mapping[tuple[str, int, str], Signatures]
 """Signatures that servers declared, by model, version and digest."""
 NONE_DECLARED: DeclaredSignatures = {}
+Exports = Mapping[tuple[str, int], "ExportRequest"]
+"""The exports that come first, by model and version."""
+NO_EXPORTS: Exports = {}
 
 
 @dataclass(frozen=True)
@@ -68,11 +75,13 @@ def find_breaking_changes(  # noqa: PLR0913
     *,
     retry_seconds: float | None = None,
     declared: DeclaredSignatures = NONE_DECLARED,
+    exports: Exports = NO_EXPORTS,
 ) -> Iterator[BreakingChange | IncomparableVersions]:
     """Compare the signatures of `observed` with those of a launch of `models`, for requests that change their version.
 
-    Signatures of a version that the store has lost are taken from `declared`, or else from the server. A request that
-    the server refuses for load is repeated for `retry_seconds`; Overloaded is raised after that.
+    Signatures of a version that the store has lost are taken from `declared`, or else from the server; those of one
+    that is still to be exported from its source, if that declares them. A request that the server refuses for load is
+    repeated for `retry_seconds`; Overloaded is raised after that.
     """
     desired = {model.name: model for model in launch.models}
     stored_models = {(model.name, model.version): model for model in models}
@@ -80,7 +89,8 @@ def find_breaking_changes(  # noqa: PLR0913
         if served.name not in desired:
             continue
         for (before, after), requests in served_models.replacements(served, desired[served.name]).items():
-            new = stored_models.get((served.name, after))
+            stored_new = stored_models.get((served.name, after))
+            new = stored_new.info.signatures if stored_new else _source_signatures(exports.get((served.name, after)))
             if new is None:
                 continue
             stored = _stored_signatures(workspace, served, before)
@@ -89,9 +99,10 @@ def find_breaking_changes(  # noqa: PLR0913
             if old is None:
                 yield IncomparableVersions(served.name, before, after)
                 continue
-            changes = tuple(each for each in compatibility.compare(old, new.info.signatures) if each.breaking)
+            changes = tuple(each for each in compatibility.compare(old, new) if each.breaking)
             if changes:
-                yield BreakingChange(served.name, before, after, requests, changes, stored is not None)
+                has_both = stored is not None and stored_new is not None
+                yield BreakingChange(served.name, before, after, requests, changes, has_both)
 
 
 def signatures_of_lost_versions(workspace: Workspace) -> DeclaredSignatures:
@@ -121,6 +132,15 @@ def _stored_signatures(workspace: Workspace, served: ServedModel, version: int) 
     except DeployerError:
         return None
     return stored.info.signatures if served.digest_of(version) in {"", stored.digest} else None
+
+
+def _source_signatures(request: ExportRequest | None) -> Signatures | None:
+    """Return the signatures of a version that is still to be exported; None if only running its source tells them."""
+    if request is None:
+        return None
+    from deployer.export import declared
+
+    return declared.signatures(request)
 
 
 def _server_signatures(

@@ -13,7 +13,7 @@ from deployer.errors import PlanOutdated, note_undone
 from deployer.results.changes import UpResult
 from deployer.results.deployment import GONE, Deployment, Launch, ServedModel
 from deployer.results.model import Model
-from deployer.results.plan import Change, Export, Plan
+from deployer.results.plan import Change, Plan
 from deployer.rollout import addresses, gone, killed_releases, lookup, lost_versions
 from deployer.rollout.breaking_changes import NONE_DECLARED, signatures_of_lost_versions
 from deployer.rollout.executor import Context, Execution, execute
@@ -82,14 +82,14 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
         notices.extend(note for _, note in killed_releases.notes(workspace.ledger, engine, *key))
         notices.extend(engine_notices.notices(workspace, observed))
         previewed = preview_change(workspace, options, observed, last if not reason else None)
-        exports = [step for step in previewed.exports if isinstance(step, Export)]
+        exports = previewed.exports
         lost = lost_versions.served_without_files(workspace) if exports else ()
         exported = {step.model: step.version for step in exports}
         uncertain = {step.model for step in exports if step.cause == ONLY_RUNNING_TELLS}
         notices.extend(lost_versions.unload_notices(lost, exported.items()))
         notices.extend(lost_versions.unloaded_notices(workspace))
         launch, plan = previewed.launch, previewed.plan_with_exports
-        gate = Gate(workspace, launch, previewed.models, no_progress, previewed.reading)
+        gate = Gate(workspace, launch, previewed.models, no_progress, previewed.reading, exports=previewed.requests)
         gate.admit(plan.change, observed)
     notices += (
         *targets.notices(workspace, launch, last, options.name, exported, uncertain=uncertain),

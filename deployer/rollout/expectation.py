@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from deployer.config.spec import Spec
 from deployer.results.deployment import Deployment
 from deployer.results.model import Model
-from deployer.results.plan import Export, Plan
+from deployer.results.plan import Plan
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import ONLY_RUNNING_TELLS
 from deployer.rollout.preview import Preview, preview_change
@@ -34,7 +34,7 @@ class Expectation:
         makes a version may find its content in the store; every other export makes the version that was shown.
         """
         new = {model.name: model.version for model in created}
-        exports = [step for step in self.preview.exports if isinstance(step, Export)]
+        exports = self.preview.exports
         unchanged = {step.model for step in exports if step.cause == ONLY_RUNNING_TELLS and step.model not in new}
         as_shown = all(new.get(step.model) == step.version for step in exports if step.model not in unchanged)
         if not unchanged or not as_shown:

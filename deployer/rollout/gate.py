@@ -15,9 +15,11 @@ from deployer.results.model import Model
 from deployer.results.plan import Change
 from deployer.rollout import other_deployments, served_models
 from deployer.rollout.breaking_changes import (
+    NO_EXPORTS,
     NONE_DECLARED,
     BreakingChange,
     DeclaredSignatures,
+    Exports,
     IncomparableVersions,
     find_breaking_changes,
 )
@@ -38,6 +40,8 @@ class Gate:
     progress: Progress
     reading: MemoryReading
     declared: DeclaredSignatures = field(default_factory=lambda: NONE_DECLARED)
+    exports: Exports = field(default_factory=lambda: NO_EXPORTS)
+    """The exports that come first; a deploy has none left."""
 
     @property
     def skipped(self) -> bool:
@@ -78,8 +82,7 @@ class Gate:
         """Refuse signatures that break the clients of what serves now. Raises VerificationFailed."""
         if self.may_break:
             return
-        found = find_breaking_changes(self.workspace, self.launch, self.models, observed, declared=self.declared)
-        if broken := tuple(each for each in found if isinstance(each, BreakingChange)):
+        if broken := tuple(each for each in self._changes(observed) if isinstance(each, BreakingChange)):
             last = "serves now" if observed.running else "was deployed last"
             accept = f"--allow-breaking accepts that{broken[0].diff_hint(self.workspace.store_options)}"
             origin = other_deployments.own_project_hint(self.workspace, observed)
@@ -110,14 +113,24 @@ class Gate:
         if change is Change.NOTHING or observed is None:
             return
         with contextlib.suppress(Overloaded):  # a notice is no reason to fail
-            found = find_breaking_changes(
-                self.workspace, self.launch, self.models, observed, retry_seconds=0.0, declared=self.declared
-            )
-            for each in found:
+            for each in self._changes(observed, retry_seconds=0.0):
                 if isinstance(each, IncomparableVersions):
                     yield str(each)
                 elif self.may_break:
                     yield f"clients break: {each}{each.diff_hint(self.workspace.store_options)}"
+
+    def _changes(
+        self, observed: Deployment, retry_seconds: float | None = None
+    ) -> Iterator[BreakingChange | IncomparableVersions]:
+        return find_breaking_changes(
+            self.workspace,
+            self.launch,
+            self.models,
+            observed,
+            retry_seconds=retry_seconds,
+            declared=self.declared,
+            exports=self.exports,
+        )
 
     def verify(self, server: Deployment, serving: Deployment | None = None, *, again: bool = False) -> Report:
         """Verify that all models of a server are AVAILABLE and give the golden answers.

@@ -49,6 +49,7 @@ SUCCESS = "the change has succeeded only then"
 UNVERIFIED = "no unverified server takes traffic"
 PUBLISHED = "requests reach it already: Docker opens ports when a container starts; it is removed if it fails"
 SKIPPED = "verification is skipped"
+NOT_DEPLOYED = "nothing is deployed under this name"
 
 
 class _GatewayImage(TypedDict, total=False):
@@ -70,6 +71,10 @@ class Conditions:
     measure_rate: float | None = None
     """How many requests a second are sent to the endpoint during the change."""
 
+    max_failures: int | None = None
+    max_gap_ms: float | None = None
+    """The limits on these requests."""
+
     reload_obstacle: str = ""
     """Why the running server cannot load the versions, such as a store that it does not see."""
 
@@ -81,6 +86,9 @@ class Conditions:
 
     files: Mapping[str, str] | None = None
     """The configuration files that the running server has read; None if they are not known."""
+
+    gone: Models = ()
+    """What the last server served, where the history has it and the engine does not."""
 
 
 def decide(launch: Launch, observed: Deployment | None, conditions: Conditions = Conditions()) -> Plan:
@@ -117,7 +125,7 @@ def _decide(launch: Launch, observed: Deployment | None, conditions: Conditions)
 
 def _create(launch: Launch, observed: Deployment | None, conditions: Conditions) -> Steps:
     """Return the steps that start the first server, or one in the place of a server that is not running."""
-    cause = "nothing is deployed under this name"
+    cause = f"the old server ({format_models(conditions.gone)}) is gone" if conditions.gone else NOT_DEPLOYED
     if observed is not None:
         cause = f"the old server ({format_models(observed.models)}) is not running"
     unmeasured = dataclasses.replace(conditions, measure_rate=None)  # before the promotion, no server answers
@@ -232,8 +240,10 @@ def _acceptance(conditions: Conditions, cause: str) -> Steps:
 
 
 def _judge(conditions: Conditions, *, old_serves: bool) -> Steps:
-    rate = conditions.measure_rate
-    return (JudgeTraffic(f"{rate:g} requests a second go to the endpoint", old_serves),) if rate else ()
+    if not conditions.measure_rate:
+        return ()
+    cause = f"{conditions.measure_rate:g} requests a second go to the endpoint"
+    return (JudgeTraffic(cause, old_serves, conditions.max_failures, conditions.max_gap_ms),)
 
 
 def _union(before: Models, after: Models) -> Models:

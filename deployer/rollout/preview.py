@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deployer.config.spec import ModelSpec
 from deployer.engines import compatibility, run_dir
 from deployer.errors import ConfigError, ModelNotFound
 from deployer.results.deployment import Deployment, Launch, ResolvedModel, ServedModel, cli_name
 from deployer.results.model import Model
-from deployer.results.plan import Change, Export, Plan, Step
-from deployer.rollout import lost_versions, reload
+from deployer.results.plan import Change, Export, Plan
+from deployer.rollout import gone, lost_versions, reload
 from deployer.rollout import plan as planning
+from deployer.rollout.breaking_changes import NO_EXPORTS, Exports
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import ONLY_RUNNING_TELLS, find_exported
 from deployer.rollout.launch import check_batching, check_labels, get_version, resolve_launch, served_model
@@ -32,13 +33,15 @@ from deployer.system.packages import require_tensorflow
 class Preview:
     """The exports that come first, and the launch and the plan that follow them."""
 
-    exports: tuple[Step, ...]
+    exports: tuple[Export, ...]
     launch: Launch
     models: tuple[Model, ...]
     """The versions of the launch that the store has already."""
 
     plan: Plan
     reading: MemoryReading
+    requests: Exports = field(default_factory=lambda: NO_EXPORTS)
+    """The exports by model and version."""
 
     @property
     def plan_with_exports(self) -> Plan:
@@ -53,13 +56,22 @@ def preview_change(
 
     A stopped deployment keeps the labels of `labelled`, its last state; None if the command chooses the labels.
     """
-    exports: list[Step] = []
+    exports: list[Export] = []
     resolved = tuple(_preview_model(workspace, name, spec, options, exports) for name, spec in _models(workspace))
     launch = resolve_with_labels(workspace, resolved, labelled)
     models = tuple(model for each in resolved for model in each.models)
     compatibility.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
     reading = MemoryReading(workspace.engine, observed)
-    return Preview(tuple(exports), launch, models, decide_plan(workspace, launch, models, reading), reading)
+    plan = decide_plan(workspace, launch, models, reading)
+    return Preview(tuple(exports), launch, models, plan, reading, _requests(workspace, options, exports))
+
+
+def _requests(workspace: Workspace, options: ExportOptions, exports: Iterable[Export]) -> Exports:
+    listed = workspace.spec.models
+    return {
+        (each.model, each.version): options.for_model(each.model, listed[each.model]).request(each.source)
+        for each in exports
+    }
 
 
 def resolve_with_labels(
@@ -100,11 +112,15 @@ def decide_plan(workspace: Workspace, launch: Launch, models: tuple[Model, ...],
     """Decide on the plan for a launch; where it starts a server, check that the engine can run it."""
     observed = reading.observed
     gate = workspace.spec.gate
+    last = None if observed else gone.last_state(workspace, launch.name, launch.env)
     conditions = planning.Conditions(
         zero_downtime=workspace.engine.traits.zero_downtime,
         verify=not gate.skip,
         measure_rate=gate.measure_rate,
+        max_failures=gate.max_failures,
+        max_gap_ms=gate.max_gap_ms,
         files=run_dir.read_config(observed.directory) if observed else None,
+        gone=last.models if last else (),
     )
     plan = planning.decide(launch, observed, conditions)
     if plan.change is Change.RELOAD:
@@ -140,7 +156,7 @@ def _models(workspace: Workspace) -> tuple[tuple[str, ModelSpec], ...]:
 
 
 def _preview_model(
-    workspace: Workspace, name: str, spec: ModelSpec, options: ExportOptions, exports: list[Step]
+    workspace: Workspace, name: str, spec: ModelSpec, options: ExportOptions, exports: list[Export]
 ) -> ResolvedModel:
     """Resolve a model to the versions that would be served; an export that comes first is added to `exports`."""
     store = workspace.store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from pathlib import Path, PurePosixPath
 
 from deployer.errors import BrokenModel
@@ -12,7 +13,8 @@ from deployer.export.digest import file_digest
 from deployer.export.saved_models import directory as saved_model_directory
 from deployer.export.saved_models.junk_files import is_junk
 from deployer.export.saved_models.unpacking import names, unpacked
-from deployer.results.model import MAX_VERSION
+from deployer.results.model import MAX_VERSION, SavedModelInfo
+from deployer.savedmodel import reader
 from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE, VERSION
 from deployer.savedmodel.recognise import recognise
 
@@ -47,6 +49,18 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
         root, notes = _only_model(archive, directory)
         saved = saved_model_directory.copy_saved_model(root, request, target, progress)
         return dataclasses.replace(saved, notes=(*notes, *saved.notes), version=_version(root.name))
+
+
+def read(request: ExportRequest) -> SavedModelInfo:
+    """Return what the SavedModel declares, whose graph alone is unpacked. Raises BrokenModel."""
+    archive = Path(location(request.source))
+    with (
+        tempfile.TemporaryDirectory(prefix="deployer-") as parent,
+        unpacked(archive, Path(parent), lambda name: name in (PB_FILE, PBTXT_FILE)) as directory,
+    ):
+        root, _ = _only_model(archive, directory)
+        info, _ = reader.read_incomplete(root, reader.SERVE if request.tags is None else request.tags)
+        return info
 
 
 def _only_model(archive: Path, directory: Path) -> tuple[Path, tuple[str, ...]]:

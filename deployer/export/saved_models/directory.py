@@ -43,7 +43,12 @@ def _root(source: str) -> Path:
 
 def check(request: ExportRequest) -> None:
     """Check the SavedModel's declarations. Raises BrokenModel if it is incomplete, ExportFailed without a signature."""
-    _checked(_root(request.source), request)
+    read(request)
+
+
+def read(request: ExportRequest) -> SavedModelInfo:
+    """Return what the SavedModel declares. Raises what `check` raises."""
+    return _checked(_root(request.source), request)
 
 
 def digest(request: ExportRequest) -> str:

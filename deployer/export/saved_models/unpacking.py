@@ -9,7 +9,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -29,13 +29,15 @@ GZIP = b"\x1f\x8b"
 UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, tarfile.TarError, zipfile.BadZipFile)
 
 
-def unpack(archive: Path, target: Path) -> None:
+def unpack(archive: Path, target: Path, chosen: Callable[[str], bool] = lambda _: True) -> None:
     """Write the files of a `.tar`, `.tar.gz` or `.zip` below the existing directory `target`.
+
+    Only files whose names, without directories, are `chosen` are written.
 
     Raises BrokenModel if the archive is damaged, leads out of `target`, has entries that are neither files nor
     directories, or exceeds the limits. The caller removes what was written until then.
     """
-    budget = _Budget(archive)
+    budget = _Budget(archive, chosen)
     unpack_one = _unpack_zip if zipfile.is_zipfile(archive) else _unpack_tar
     try:
         unpack_one(archive, target, budget)
@@ -70,6 +72,7 @@ class _Budget:
     """The entries and bytes that an archive has used of its limits."""
 
     archive: Path
+    chosen: Callable[[str], bool]
     entries: int = 0
     written: int = 0
 
@@ -174,6 +177,8 @@ class _Limited:
 
 
 def _write(source: IO[bytes], path: Path, budget: _Budget) -> None:
+    if not budget.chosen(path.name):
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = path.open("xb")
@@ -186,12 +191,12 @@ def _write(source: IO[bytes], path: Path, budget: _Budget) -> None:
 
 
 @contextmanager
-def unpacked(archive: Path, parent: Path) -> Iterator[Path]:
-    """Yield a directory below `parent` with the archive's files; it is removed on exit."""
+def unpacked(archive: Path, parent: Path, chosen: Callable[[str], bool] = lambda _: True) -> Iterator[Path]:
+    """Yield a directory below `parent` with the `chosen` files of the archive; it is removed on exit."""
     directory = parent / ".unpacked"
     directory.mkdir()
     try:
-        unpack(archive, directory)
+        unpack(archive, directory, chosen)
         yield directory
     finally:
         shutil.rmtree(directory)

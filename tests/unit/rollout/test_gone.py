@@ -36,6 +36,22 @@ def test_up_says_which_versions_and_labels_are_not_served_again(labelled, dry_ru
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("target", [NAME, f"{NAME}:1"])
+def test_the_plan_gives_the_lost_server_as_its_cause_until_it_is_removed(labelled, target, dry_run):
+    cause = labelled.up(target, dry_run=dry_run).plan.steps[0].cause
+    assert f"{NAME}: 1 (stable)" in cause
+    assert "is gone" in cause
+    deployer.down(NAME, settings=labelled.settings())
+    assert "nothing is deployed" in labelled.up(target, dry_run=True).plan.steps[0].cause
+
+
+def test_a_plan_that_names_the_lost_server_is_the_expected_one(labelled):
+    shown = labelled.up(f"{NAME}:1", dry_run=True).plan
+    result = deployer.up(f"{NAME}:1", settings=labelled.settings(), expect=shown.digest)
+    assert result.plan.digest == shown.digest
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
 def test_up_of_the_version_keeps_its_labels_as_for_a_stopped_server(labelled, dry_run):
     result = labelled.up(f"{NAME}:1", dry_run=dry_run)
     assert dict(result.models[0].labels) == {"stable": 1}

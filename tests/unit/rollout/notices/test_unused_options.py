@@ -6,9 +6,9 @@ import shutil
 from functools import partial
 
 import pytest
-from support.memory.project import NAME, VERSIONS
+from support.memory.project import NAME, VERSIONS, Project
 
-from deployer.config import loader
+from deployer.config import variables
 from deployer.config.options import DEFAULT_RATE, GateOptions
 from deployer.results.changes import UpResult
 from deployer.results.plan import Change, JudgeTraffic
@@ -93,8 +93,24 @@ def test_answers_of_other_files_under_the_same_number_are_not_measured(serving):
 @pytest.mark.parametrize("given", [{"max_gap_ms": 5000.0}, {"max_failures": 0}, {"measure": 7.0, "max_failures": 0}])
 def test_a_plan_names_the_rate_of_the_requests_that_a_limit_causes(serving, given):
     rate = given.get("measure", DEFAULT_RATE)
-    (step,) = (each for each in serving.redeploy(2, dry_run=True, **given).plan.steps if isinstance(each, JudgeTraffic))
+    step = judged(serving, **given)
     assert f"{rate:g} requests a second" in step.cause
+
+
+def judged(serving: Project, **given: object) -> JudgeTraffic:
+    (step,) = (each for each in serving.redeploy(2, dry_run=True, **given).plan.steps if isinstance(each, JudgeTraffic))
+    return step
+
+
+@pytest.mark.parametrize(
+    ("given", "limits"),
+    [({"measure": 50.0}, ()), ({"max_failures": 3}, ("3 failures",)), ({"max_gap_ms": 200.0}, ("200 ms",)),
+     ({"measure": 7.0, "max_failures": 0, "max_gap_ms": 5.0}, ("0 failures", "5 ms"))],
+)  # fmt: skip
+def test_a_plan_names_the_limits_that_are_set_and_no_others(serving, given, limits):
+    action = judged(serving, **given).action
+    assert [each for each in ("3 failures", "0 failures", "200 ms", "5 ms") if each in action] == [*limits]
+    assert ("check" in action) is bool(limits)
 
 
 @pytest.mark.parametrize("name", ["measure", "max_failures", "max_gap_ms"])
@@ -108,7 +124,7 @@ CONTAINER_VALUES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("key", [key for key in loader.variable_keys() if key.startswith("docker.")])
+@pytest.mark.parametrize("key", [key for key in variables.settable_keys() if key.startswith("docker.")])
 def test_a_variable_for_containers_is_named_on_an_engine_without_any(project, monkeypatch, key):
     variable = f"DEPLOYER_{key.replace('.', '_').upper()}"
     monkeypatch.setenv(variable, CONTAINER_VALUES.get(key.removeprefix("docker."), "7"))
