@@ -7,11 +7,9 @@ from collections.abc import Iterator
 
 from deployer import engines
 from deployer.config import loader, threads
-from deployer.engines import ports
-from deployer.errors import EngineError, PortTaken
 from deployer.results.deployment import DEFAULT_ENV, GONE, GRPC_PORT, REST_PORT, Deployment, Launch
 from deployer.rollout import gone, other_deployments
-from deployer.rollout.addresses import exposure
+from deployer.rollout.addresses import exposure, taken_by
 from deployer.rollout.notices import overrides
 from deployer.rollout.workspace import Workspace
 
@@ -40,7 +38,7 @@ def notices(
         _address(launch, observed),
         _image(workspace, launch, observed),
         *workspace.kept.notices,
-        *overrides.notices(workspace),
+        *overrides.notices(workspace, _serving(observed, deployed)),
         exposed,
         deployed.reach_note if deployed else "",
         threads.low_threads_warning(workspace.spec.server.flags),
@@ -104,22 +102,27 @@ def _ports(
     rest, grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
     new_rest, new_grpc = (deployed.rest_port, deployed.grpc_port) if deployed else (None, None)
     if launch.rest_port is None:
-        yield _port(workspace, launch.host, rest or REST_PORT, new_rest, observed=observed)
+        yield _port(workspace, rest or REST_PORT, new_rest, observed)
     if launch.grpc_port is None:
-        yield _port(workspace, launch.host, grpc or GRPC_PORT, new_grpc, observed=observed)
+        yield _port(workspace, grpc or GRPC_PORT, new_grpc, observed)
 
 
-def _port(workspace: Workspace, host: str, expected: int, port: int | None, *, observed: Deployment | None) -> str:
+def _port(workspace: Workspace, expected: int, port: int | None, observed: Deployment | None) -> str:
     is_held = observed is not None and observed.holds_ports
-    if port == expected or (port is None and (is_held or not _taken(host, expected))):
+    if port == expected or (port is None and (is_held or not taken_by(workspace, expected))):
         return ""
     holder = engines.port_holder(workspace.engine, expected)
     return f"port {expected} is taken by {holder}: using {'a free one' if port is None else port}"
 
 
+def _serving(observed: Deployment | None, deployed: Deployment | None) -> Deployment | None:
+    """Return the deployment whose ports a change leaves; None for a preview without a running server."""
+    return deployed or (observed if observed and observed.running else None)
+
+
 def _kept_ports(workspace: Workspace, launch: Launch, observed: Deployment | None, deployed: Deployment | None) -> str:
     """Return the notice about ports that a deployment keeps, although an option or a variable is 0."""
-    expected = deployed or (observed if observed and observed.running else None)
+    expected = _serving(observed, deployed)
     if observed is None or expected is None:
         return ""
     ports = (
@@ -131,13 +134,3 @@ def _kept_ports(workspace: Workspace, launch: Launch, observed: Deployment | Non
     if not kept:
         return ""
     return f"keeps {' and '.join(kept)}, which the deployment has: 0 is for a new one; another number changes the port"
-
-
-def _taken(host: str, port: int) -> bool:
-    try:
-        ports.check_free(host, port)
-    except PortTaken:
-        return True
-    except EngineError:
-        return False
-    return False

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deployer.config.fields import ZERO_SIZE
+from deployer.results.deployment import Deployment
 from deployer.rollout.addresses import taken_by
 from deployer.rollout.workspace import Workspace
 
@@ -14,10 +15,17 @@ TABLES = {"server": ("host", *PORTS), "docker": (), "gateway": ()}
 """The tables whose values a server or its gateway has, with the keys that count; empty for all."""
 
 
-def notices(workspace: Workspace) -> Iterator[str]:
-    """Yield that the next command goes back to what `deployer.toml` says, or fails because a port of it is taken."""
+def notices(workspace: Workspace, serving: Deployment | None) -> Iterator[str]:
+    """Yield that the next command goes back to what `deployer.toml` says, or fails because a port of it is taken.
+
+    `serving` is the deployment as the change leaves it, as far as that is known.
+    """
     origins = workspace.origins
-    overridden = {key: value for key, value in origins.file.items() if _is_overridden(workspace, key, value)}
+    overridden = {
+        key: value
+        for key, value in origins.file.items()
+        if _is_overridden(workspace, key, value) and not _is_kept(workspace, serving, key, value)
+    }
     taken = {key: reason for key, value in overridden.items() if (reason := _taken(workspace, key, value))}
     back = [key for key in overridden if key not in taken]
     for keys, effect in (
@@ -34,6 +42,14 @@ def _taken(workspace: Workspace, key: str, value: object) -> str:
     """Return why a deployment cannot go back to a port of the file; empty if it can, and for other keys."""
     is_port = key.removeprefix("server.") in PORTS
     return taken_by(workspace, value) if is_port and isinstance(value, int) else ""
+
+
+def _is_kept(workspace: Workspace, serving: Deployment | None, key: str, value: object) -> bool:
+    """Return whether an option or a variable for any free port leaves the port of the file."""
+    name = key.removeprefix("server.")
+    if serving is None or name not in PORTS or getattr(workspace.spec.server, name) != 0:
+        return False
+    return bool(getattr(serving, name) == value)
 
 
 def _is_overridden(workspace: Workspace, key: str, value: object) -> bool:

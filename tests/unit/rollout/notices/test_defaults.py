@@ -12,8 +12,10 @@ import pytest
 
 from deployer.config.options import Settings
 from deployer.config.origins import Origins
-from deployer.config.spec import Docker, Gateway, Spec
+from deployer.config.spec import Docker, Gateway, Server, Spec
+from deployer.engines.base import Address
 from deployer.engines.port_holders import PortHolder
+from deployer.errors import PortTaken
 from deployer.results.deployment import Deployment, Endpoints, Launch, Rendered
 from deployer.rollout.notices.defaults import notices
 from deployer.rollout.workspace import Workspace
@@ -26,10 +28,11 @@ DEPLOYED = Deployment(
 
 
 def engine(name: str) -> Any:
-    """An engine that knows who has a port."""
+    """An engine that knows who has a port, and on which every port is free."""
     inventory = SimpleNamespace(port_holder=lambda port: PortHolder(f"the holder of {port}"))
+    preflight = SimpleNamespace(address=lambda *_: None)
     traits = SimpleNamespace(name=name, id="the engine's", project="unit", state_dir=Path())
-    return SimpleNamespace(traits=traits, inventory=inventory)
+    return SimpleNamespace(traits=traits, inventory=inventory, preflight=preflight)
 
 
 def workspace(docker_problem: str = "", **spec: object) -> Workspace:
@@ -72,6 +75,18 @@ def test_a_port_that_stays_though_any_was_asked_for_is_noted(origins, asked, got
     assert bool(found) is noted
 
 
+@pytest.mark.parametrize("got", [9702, None], ids=["up", "plan"])
+@pytest.mark.parametrize(("of_file", "notes"), [(9702, ["keeps REST port 9702"]), (9703, ["keeps", "goes back to it"])])
+def test_a_port_of_the_file_that_stays_is_not_said_to_come_back_later(of_file, notes, got):
+    launch = dataclasses.replace(LAUNCH, rest_port=0)
+    origins = Origins("deployer.toml", {"server.rest_port": of_file}, options={"server.rest_port": "--rest-port"})
+    chosen = dataclasses.replace(workspace(name="m", server=Server(rest_port=0)), origins=origins)
+    before = dataclasses.replace(DEPLOYED, rest_port=9702)
+    after = None if got is None else dataclasses.replace(DEPLOYED, rest_port=got)
+    found = notices(chosen, launch, before, after)
+    assert [note in text for note, text in zip(notes, found, strict=True)] == [True] * len(notes)
+
+
 def test_a_plan_says_that_a_port_is_taken():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -79,6 +94,20 @@ def test_a_plan_says_that_a_port_is_taken():
         port = taken.getsockname()[1]
         before = dataclasses.replace(DEPLOYED, rest_port=port)
         assert notices(workspace(), LAUNCH, before, None) == ()  # it has that port itself
+
+
+@pytest.mark.parametrize("taken", [(), (8501,), (8500, 8501)])
+def test_the_engine_says_which_ports_of_its_machine_are_taken(taken):
+    """The ports of this machine are not those of an engine elsewhere."""
+
+    def address(_: str, __: str, wanted: Address) -> None:
+        if wanted.grpc_port in taken:
+            raise PortTaken("by something there", port=wanted.grpc_port)
+
+    elsewhere = engine("docker")
+    elsewhere.preflight.address = address
+    found = notices(dataclasses.replace(workspace(name="m"), engines=(elsewhere,)), LAUNCH, None, None)
+    assert sorted(found) == [f"port {each} is taken by the holder of {each}: using a free one" for each in taken]
 
 
 def test_a_gateway_guards_only_when_it_is_enabled():
