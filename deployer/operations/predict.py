@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from deployer.client import sample_request
+from deployer.client import sample_request, tf_examples
 from deployer.client.address import parse_rest
 from deployer.client.client import DEFAULT_PORTS_HINT, Client
 from deployer.config.options import Settings
@@ -20,6 +20,7 @@ from deployer.rollout import image_source, lookup, lost_versions, restart, serve
 from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
 from deployer.savedmodel import tensors
 from deployer.verification import golden
+from deployer.verification.golden import GoldenCase
 
 Body = str | Mapping[str, Any]
 
@@ -35,8 +36,8 @@ def predict(
 ) -> Any:
     """Return the parsed answer to `body`, a predict request in TensorFlow Serving's JSON, as text or as a mapping.
 
-    Arrays in a mapping become lists. Without a body, the first golden question is sent. `version` is a number or a
-    label. Raises DeploymentNotFound, NotRunning, RequestFailed, UsageError.
+    Arrays in a mapping become lists. Without a body, the first golden question is sent, of `serving_default` if that
+    has one. `version` is a number or a label. Raises DeploymentNotFound, NotRunning, RequestFailed, UsageError.
     """
     workspace = open_workspace(settings or Settings(), "predict")
     deployment = lookup.find_running(workspace, name)
@@ -170,10 +171,18 @@ def _golden_question(
     if not cases:
         hint = _sample_hint(workspace, deployment, served, number)
         raise GoldenError(f"{label} has no golden set to take a question from", hint=hint)
-    origin = f"the first question of its golden set ({model.golden.origin})"
-    progress(f"{label} is asked for its signature {cases[0].signature}: {origin}")
-    columns = {name: tensors.to_json(array) for name, array in cases[0].inputs.items()}
-    return json.dumps({"signature_name": cases[0].signature, "inputs": columns})
+    case = _first_case(cases)
+    origin = f"its first question in the golden set ({model.golden.origin})"
+    progress(f"{label} is asked for its signature {case.signature}: {origin}")
+    columns = {name: tensors.to_json(array) for name, array in case.inputs.items()}
+    return json.dumps({"signature_name": case.signature, "inputs": columns})
+
+
+def _first_case(cases: tuple[GoldenCase, ...]) -> GoldenCase:
+    """Return the first golden case of `serving_default`, as far as it takes predict requests, else of another."""
+    return min(
+        cases, key=lambda case: (case.method != tf_examples.PREDICT, case.signature != sample_request.DEFAULT_SIGNATURE)
+    )
 
 
 def _sample_hint(workspace: Workspace, deployment: Deployment, served: ServedModel, version: int) -> str:
