@@ -25,6 +25,9 @@ from deployer.rollout.workspace import Progress, Workspace, no_progress, open_wo
 from deployer.store.manifest import FOREIGN, compute_digest
 from deployer.store.store import Store
 
+MAX_LISTED = 10
+"""How many releases a hint names."""
+
 
 def rollback(
     name: str | None = None,
@@ -48,7 +51,7 @@ def rollback(
     try:
         release = select_release(releases, deployed, to, _killed_replacement(workspace, releases))
     except NoSuchRelease as error:
-        error.hint = error.hint if _succeeded(releases) else _redeploy_hint(workspace, deployed)
+        error.hint = _other_releases_hint(workspace, releases, deployed)
         raise
     recorded = workspace.ledger.settings_of(release.number)
     if recorded is not None and recorded.in_image:
@@ -95,12 +98,8 @@ def select_release(
     for each in succeeded:
         if each.models != may_serve if to is None else each.number == to:
             return each
-    numbers = ", ".join(f"{each.number} ({format_models(each.models)})" for each in succeeded)
     missing = f"successful release {to}" if to is not None else "successful release with other models"
-    raise NoSuchRelease(
-        f"the history of {deployed.name} [{deployed.env}] on {deployed.engine} has no {missing}",
-        hint=f"there is: {numbers}" if numbers else None,
-    )
+    raise NoSuchRelease(f"the history of {deployed.name} [{deployed.env}] on {deployed.engine} has no {missing}")
 
 
 def _succeeded(releases: tuple[Release, ...]) -> list[Release]:
@@ -137,11 +136,27 @@ def _other_store(workspace: Workspace, deployed: Deployment, release: Release) -
     return None if root in (None, workspace.spec.models_dir.resolve()) else Store(root)
 
 
+def _other_releases_hint(workspace: Workspace, releases: tuple[Release, ...], deployed: Deployment) -> str:
+    """Return the hint to the releases with other models; where there is none, to another version of the store."""
+    succeeded = _succeeded(releases)
+    others = [each for each in succeeded if each.models != deployed.models]
+    if not others:
+        equal = f"each release has {format_models(deployed.models)}" if succeeded else ""
+        return "; ".join(filter(None, (equal, _redeploy_hint(workspace, deployed))))
+    command = f"deployer rollback {workspace.cli_target(deployed.name)} --to {others[0].number}"
+    effect = f"goes to {format_models(others[0].models)}"
+    listed = ", ".join(f"{each.number} ({format_models(each.models)})" for each in succeeded[:MAX_LISTED])
+    more = f" and {len(succeeded) - MAX_LISTED} more" if len(succeeded) > MAX_LISTED else ""
+    return f"{command}{workspace.store_option} {effect}; the releases are: {listed}{more}"
+
+
 def _redeploy_hint(workspace: Workspace, deployed: Deployment) -> str:
     """Return the hint to another version of the store, where the history has no release to return to.
 
     The history of a deployment from another directory is there.
     """
+    if deployed.in_image:
+        return "deployer up REPOSITORY@sha256:DIGEST deploys another image"
     if command := other_deployments.origin_command(workspace, deployed, "rollback"):
         store = deployed.store if deployed.store != workspace.spec.models_dir.resolve() else None
         option = f" --models-dir {shlex.quote(str(store))}" if store and not workspace.store_option else ""

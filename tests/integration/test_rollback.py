@@ -97,7 +97,8 @@ def test_what_cannot_be_had_again_is_refused_and_the_rest_serves_on(project, mon
     ok(project, "up", "half_plus_two:2")
     unknown = deployer("rollback", "--to", "99", cwd=project)
     assert unknown.code == 10
-    assert "there is: 2 (half_plus_two:2), 1 (half_plus_two:1)" in unknown.err
+    assert "deployer rollback half_plus_two --to 1" in unknown.err
+    assert "2 (half_plus_two:2), 1 (half_plus_two:1)" in unknown.err
     read = project / "models/half_plus_two/1/fingerprint.pb"
     bytes_then = read.read_bytes()
     for others in (bytes_then[:-1], b""):

@@ -269,6 +269,32 @@ def test_rollback_without_a_history_names_the_versions_that_the_store_has(servin
     assert int(command[2]) in serving.store.versions(NAME)
 
 
+def hint_of_a_rollback(project: Project, to: int | None = None) -> str:
+    with pytest.raises(NoSuchRelease) as refused:
+        project.rollback(to=to)
+    return refused.value.hint or ""
+
+
+def test_rollback_without_a_release_of_other_models_names_the_command_for_another_version(serving):
+    (serving.directory / "deployer.toml").write_text("[server.flags]\nrest_api_timeout_in_ms = 9000\n")
+    assert serving.up(f"{NAME}:1").plan.change is Change.REPLACE
+    assert len({release.models for release in serving.history()}) == 1
+    hint = hint_of_a_rollback(serving)
+    assert f"each release has {NAME}:1" in hint
+    command = re.search(r"deployer redeploy (\S+) .*--version (\d+)", hint)
+    assert command, hint
+    assert int(command[2]) in {2, 3}
+
+
+def test_rollback_to_a_release_that_does_not_exist_names_the_command_for_one_that_does(serving):
+    serving.redeploy(2)
+    hint = hint_of_a_rollback(serving, to=99)
+    command = re.match(rf"deployer rollback {NAME} .*--to (\d+)", hint)
+    assert command, hint
+    serving.rollback(to=int(command[1]))
+    serving.check(1)
+
+
 @pytest.mark.parametrize("lost", [True, False])
 def test_a_plan_counts_on_the_version_that_is_exported_first(serving, lost):
     source = publish(Store(serving.directory / "elsewhere"), NAME, VERSIONS[2], 4)
