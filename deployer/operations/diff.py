@@ -32,7 +32,7 @@ def diff(
     workspace = open_workspace(settings or Settings())
     store = workspace.store
     _refuse_path(name, store, before, after)
-    with suggest_recovery(workspace):
+    with suggest_recovery(workspace, command=f"deployer diff {{}} {before} {after}{workspace.store_options}"):
         old, new = (store.get(check_name(name), check_version(version)) for version in (before, after))
     changes = compatibility.compare(old.info.signatures, new.info.signatures)
     measured = _numbers(old, new, progress) if numbers else Numbers()

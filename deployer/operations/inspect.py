@@ -36,7 +36,7 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
     workspace = open_workspace(settings or Settings())
     target = as_text(target)
     workspace = image_source.serving_model(workspace, target)
-    with lost_versions.suggest_recovery(workspace, target):
+    with lost_versions.suggest_recovery(workspace, target, f"deployer inspect {{}}{workspace.up_options}"):
         known = _find_stored(target, workspace.store)
         if not Path(target).exists():
             refuse_tag(target, workspace.store)

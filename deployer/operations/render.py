@@ -54,7 +54,7 @@ def render(
     if form not in STARTING:
         _refuse_addresses(target, settings, form)
     workspace = open_workspace(settings)
-    with lost_versions.suggest_recovery(workspace, target):
+    with lost_versions.suggest_recovery(workspace, target, _command(form, "{}", workspace.up_options)):
         desired = desired_spec(workspace, target, ExportOptions(), TO_RENDER)
     if form in RENDERED_BY:
         capabilities.check(form, desired, workspace.origins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import closing
 
 from deployer.client.address import parse_grpc, parse_rest
@@ -43,7 +44,8 @@ def smoke_at(rest: str, grpc: str, target: str | None = None, *, settings: Setti
     """
     workspace = open_workspace(settings or Settings(), "smoke")
     endpoints = Endpoints(parse_rest(rest).url, parse_grpc(grpc).host_port)
-    with lost_versions.suggest_recovery(workspace, target):
+    address = f"--url {shlex.quote(rest)} --grpc {shlex.quote(grpc)}{workspace.up_options}"
+    with lost_versions.suggest_recovery(workspace, target, f"deployer smoke {{}} {address}"):
         spec = desired_spec(workspace, target, ExportOptions(), TO_RENDER)
         models = [model for each in resolve_models(spec, workspace.store) for model in each.models]
     name = spec.deployment

@@ -43,7 +43,8 @@ def up(
 
         with image_source.opened(workspace, text, progress, options) as opened:
             return _up_image(opened, dry_run=dry_run, expect=expect, progress=progress)
-    with lost_versions.suggest_recovery(workspace, text):
+    command = f"deployer {'plan' if dry_run else 'up'} {{}}{workspace.up_options}"
+    with lost_versions.suggest_recovery(workspace, text, command):
         spec = desired_spec(workspace, text, options)
         workspace = workspace.with_spec(spec).for_deployment(spec.deployment)
         options = dataclasses.replace(options, name=targeted_model(workspace, text, options))

@@ -18,33 +18,41 @@ from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace
 
 ANSWER_SECONDS = 5.0
+TAKES_ALL = ("deployer up", "deployer plan", "deployer render", "deployer image")
+"""The commands that without a target are for all models of `deployer.toml`."""
 
 
 @contextmanager
-def suggest_recovery(workspace: Workspace, target: str | None = None) -> Iterator[None]:
+def suggest_recovery(workspace: Workspace, target: str | None = None, command: str = "") -> Iterator[None]:
     """Add a hint to an error about a version that the store has lost, or a deployment in the place of a model.
 
-    `target` may name the model.
+    `target` may name the model. `command` is what was typed, with `{}` in the place of the model.
     """
     try:
         yield
     except ModelNotFound as error:
-        hint = recovery_hint(workspace, error.model, error.version) or _models_hint(workspace, error.model)
+        hint = recovery_hint(workspace, error.model, error.version) or _models_hint(workspace, error.model, command)
         error.hint = hint or error.hint
         raise
     except SourceNotFound as error:
-        hint = recovery_hint(workspace, target or "") or _models_hint(workspace, target or "")
+        hint = recovery_hint(workspace, target or "") or _models_hint(workspace, target or "", command)
         error.hint = hint or error.hint
         raise
 
 
-def _models_hint(workspace: Workspace, name: str) -> str:
+def _models_hint(workspace: Workspace, name: str, command: str) -> str:
     """Return the hint to the models of the deployment `name`; empty if there is none, or it has a model `name`."""
     spec = workspace.spec
     listed = [tuple(spec.models)] if name == spec.name else []
     served = (tuple(model.name for model in each.models) for each in _observed(workspace) if each.name == name)
     models = next(filter(None, (*listed, *served)), ())
-    return f"{name} is a deployment, and its models are {', '.join(models)}" if models and name not in models else ""
+    if not models or name in models:
+        return ""
+    commands = [f"{command.replace('{}', models[0], 1)} is for {models[0]}"] if command else []
+    if listed and command.startswith(TAKES_ALL):
+        commands.append(f"{command.replace(' {}', '', 1)} for all of them")
+    shown = f": {', '.join(commands)}" if commands else ""
+    return f"{name} is a deployment, and its models are {', '.join(models)}{shown}"
 
 
 def recovery_hint(workspace: Workspace, name: str, version: int | None = None) -> str:

@@ -58,7 +58,8 @@ def plan_image(workspace: Workspace, target: str | None) -> ImagePlan:
 
     What is deployed does not matter. Raises ModelNotFound, ConfigError, SettingRefused, TemplateError.
     """
-    with lost_versions.suggest_recovery(workspace, target):
+    command = f"deployer {workspace.command} {{}}{workspace.up_options}"
+    with lost_versions.suggest_recovery(workspace, target, command):
         desired = desired_spec(workspace, target, ExportOptions(), TO_RENDER)
         spec, notices = stored_versions(workspace, desired)
         engine = engines.docker_engine(dataclasses.replace(spec, gateway=Gateway()))

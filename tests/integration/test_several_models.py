@@ -182,10 +182,14 @@ def test_a_deployment_in_the_place_of_a_model_is_answered_with_its_models(pair, 
     if not listed:
         run(pair, "up")
         (pair / "deployer.toml").write_text("")
-    for verb in ("up", "plan", "render", "versions", "inspect"):
-        error = run(pair, verb, "pair", code=4).json["error"]
-        assert "pair is a deployment, and its models are a, b" in error["hint"], verb
-    assert "models are a, b" in run(pair, "diff", "pair", "1", "2", code=4).json["error"]["hint"]
+    for verb in (("up",), ("plan",), ("render",), ("render", "compose"), ("versions",), ("inspect",), ("diff",)):
+        numbers = ("1", "2") if verb == ("diff",) else ()
+        hint = run(pair, *verb, "pair", *numbers, code=4).json["error"]["hint"]
+        assert "pair is a deployment, and its models are a, b" in hint
+        commands = re.findall(r"deployer ([^;]*?) (?:is )?for ", hint)
+        assert len(commands) == 1 + (listed and verb[0] in ("up", "plan", "render")), hint
+        for command in commands if not listed and verb != ("diff",) else ():
+            run(pair, *shlex.split(command))
 
 
 def test_a_plan_does_not_say_that_another_model_changes_where_only_an_export_tells(pair):
