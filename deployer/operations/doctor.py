@@ -10,14 +10,10 @@ from dataclasses import replace
 
 from deployer.config import hosts, threads
 from deployer.config.options import Settings
-from deployer.config.spec import Server
-from deployer.engines import ports
-from deployer.engines.base import Address
 from deployer.errors import DeployerError
 from deployer.results.checks import DoctorResult, Finding, MissingPackages
-from deployer.results.deployment import GRPC_PORT, REST_PORT
 from deployer.results.model import Model
-from deployer.rollout import lookup
+from deployer.rollout import lookup, port_findings
 from deployer.rollout.causes import image_change
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.kept_settings import keep_settings
@@ -197,40 +193,6 @@ def _gibibytes(number: int) -> str:
     return f"{number / 2**30:.2f} GiB"
 
 
-def _ports(workspace: Workspace) -> Iterator[Finding]:
-    server = workspace.spec.server
-    deployments = [each for engine in workspace.engines for each in engine.inventory.observe_all()]
-    ours = {port for each in deployments for port in (each.rest_port, each.grpc_port)}
-    engine = workspace.engine
-
-    def check_there(host: str, port: int) -> None:
-        engine.preflight.address(workspace.spec.name or "model", workspace.spec.env, Address(host, port, None))
-
-    check = check_there if engine.traits.machine else ports.check_free
-    yield _port("REST", server.address, server.rest_port or REST_PORT, ours, check, required=bool(server.rest_port))
-    yield _port("gRPC", server.address, server.grpc_port or GRPC_PORT, ours, check, required=bool(server.grpc_port))
-    yield from _swapped(server)
-
-
-def _swapped(server: Server) -> Iterator[Finding]:
-    """Find ports that are swapped, as in many tutorials."""
-    if server.rest_port == GRPC_PORT or server.grpc_port == REST_PORT:
-        text = f"clients expect REST on {REST_PORT} and gRPC on {GRPC_PORT}: here one is on the other's port"
-        yield Finding("ports", "warning", text, f"server.rest_port = {REST_PORT}, server.grpc_port = {GRPC_PORT}")
-
-
-def _port(
-    protocol: str, host: str, port: int, ours: set[int], check: Callable[[str, int], None], *, required: bool
-) -> Finding:
-    if port in ours:
-        return Finding("ports", "ok", f"{protocol} {port} is ours")
-    try:
-        check(host, port)
-    except DeployerError as error:
-        return Finding("ports", "error" if required else "warning", error.message, error.hint or "")
-    return Finding("ports", "ok", f"{protocol} {port} is free")
-
-
 def _deployments(workspace: Workspace) -> Iterator[Finding]:
     """Find servers that are lost or not running, lost versions, and images whose tag has moved."""
     for engine in workspace.engines:
@@ -271,7 +233,7 @@ CHECKS = (
     _disk,
     _memory,
     _container_memory,
-    _ports,
+    port_findings.ports,
     _grpc_threads,
     _deployments,
 )

@@ -80,6 +80,29 @@ def test_a_removed_container_is_named_with_what_it_served_until_down_records_it(
     assert deployer("down", "half_plus_two", cwd=project).code == 10
 
 
+def finding(project, port):
+    """What `doctor` says of a port."""
+    found = deployer("doctor", "--json", cwd=project).json["findings"]
+    (one,) = [each for each in found if each["check"] == "ports" and str(port) in each["message"]]
+    return one
+
+
+def test_doctor_names_the_deployment_whose_gateway_is_left_without_a_server(project, gateway_image, monkeypatch):
+    rest, grpc = free_port(), free_port()
+    with_gateway(monkeypatch, gateway_image)
+    monkeypatch.setenv("DEPLOYER_SERVER_REST_PORT", str(rest))
+    monkeypatch.setenv("DEPLOYER_SERVER_GRPC_PORT", str(grpc))
+    up(project, "half_plus_two:1")
+    assert "is ours" in finding(project, rest)["message"]
+    docker("rm", "--force", NAME)
+    for port in (rest, grpc):
+        assert "the deployment half_plus_two [local]" in finding(project, port)["message"]
+    remedy = finding(project, rest)["remedy"]
+    assert remedy.startswith("deployer down half_plus_two ")
+    assert deployer("down", "half_plus_two", cwd=project).code == 0
+    assert "is free" in finding(project, rest)["message"]
+
+
 @pytest.mark.parametrize("command", [("up", "half_plus_two:1"), ("rollback", "half_plus_two", "--to", "1"), ("plan",)])
 @pytest.mark.parametrize("enabled", ["true", "false"])
 def test_a_gateway_that_is_left_without_a_server_gives_its_ports_back(
