@@ -128,7 +128,7 @@ def _note_other_directories(workspace: Workspace, shown: Collection[_Found], pro
     """Show which deployments the project has in another state directory, too."""
     keys = {(each.deployment.name, each.deployment.env) for each in shown}
     for text, other in other_deployments.second_deployments(workspace, *sorted(keys)):
-        command = other_deployments.command_line(workspace, "status", other.option)
+        command = other_deployments.command_line(workspace, "status", other.option, other.env(workspace))
         progress(f"{text} is deployed from another state directory, too: {command} shows that one")
 
 

@@ -41,8 +41,8 @@ def _status_commands(workspace: Workspace) -> Iterator[str]:
         yield from (_status_command(workspace, engine, "", env) for env in _environments(engine))
     others = [(other, env) for engine in own for other in other_projects(engine) for env in _environments(other)]
     project = workspace.engine.traits.project
-    here = [each for each in others if _is_from_here(each[0], own)]
-    here += [each for each in others if each[0].traits.project == project and not _is_from_here(each[0], own)]
+    here = [each for each in others if is_from_here(each[0], own)]
+    here += [each for each in others if each[0].traits.project == project and not is_from_here(each[0], own)]
     for other, env in here:
         yield _status_command(workspace, other, f"--project {other.traits.project}", env)
     if len(others) > len(here):
@@ -51,7 +51,7 @@ def _status_commands(workspace: Workspace) -> Iterator[str]:
 
 def _status_command(workspace: Workspace, engine: Engine, project: str, env: str) -> str:
     if workspace.accepts_environment(env):
-        return command_line(workspace, "status", _options(workspace, engine, project, env))
+        return command_line(workspace, "status", _options(workspace, engine, project, env), env)
     options = _options(workspace, engine, project, workspace.spec.env)
     return command_line(workspace, "status", f"--all {options}".strip())
 
@@ -76,6 +76,11 @@ class OtherDirectory:
 
     def __str__(self) -> str:
         return ", ".join(f"{name} [{env}]" for name, env in self.deployments)
+
+    def env(self, workspace: Workspace) -> str:
+        """Return the environment for a command there: that of the workspace if it has a deployment, or another one."""
+        found = dict.fromkeys(env for _, env in self.deployments if workspace.accepts_environment(env))
+        return workspace.spec.env if workspace.spec.env in found else next(iter(found), workspace.spec.env)
 
 
 def other_directories(workspace: Workspace) -> tuple[OtherDirectory, ...]:
@@ -115,8 +120,10 @@ def second_deployments(workspace: Workspace, *keys: tuple[str, str]) -> Iterator
 
 def hint_for_directories(workspace: Workspace, verb: str) -> str:
     """Return the hint to what the project has in other state directories, with a command that works there."""
+    all_envs = verb.endswith("--all")
     return "; ".join(
-        f"{other} is deployed from another state directory: {command_line(workspace, verb, other.option)}"
+        f"{other} is deployed from another state directory: "
+        f"{command_line(workspace, verb, other.option, None if all_envs else other.env(workspace))}"
         for other in other_directories(workspace)[:MAX_SHOWN]
     )
 
@@ -155,7 +162,7 @@ def own_project_hint(workspace: Workspace, observed: Deployment) -> str:
     return f"{note}: set project in deployer.toml for a deployment of your own" if note else ""
 
 
-def _is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:
+def is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:
     """Return whether another project has its state in a state directory of the workspace, or of a directory above."""
     state_dirs = {engine.traits.state_dir.resolve() for engine in own}
     above = {parent / path.name for path in state_dirs for parent in path.parent.parents}
@@ -169,10 +176,14 @@ def _is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:
     return traits.state_dir.resolve() in state_dirs | above
 
 
-def command_line(workspace: Workspace, verb: str, options: str) -> str:
-    """Return a command with `options`, and with the options that were given for the location of a deployment."""
+def command_line(workspace: Workspace, verb: str, options: str, env: str | None = None) -> str:
+    """Return a command with `options`, and with the options that were given for the location of a deployment.
+
+    It is for the environment `env`, if that is given and `options` choose none.
+    """
     kept = (name for name in LOCATION if option_name(Settings, name) not in options)
-    return f"{' '.join(filter(None, (f'deployer {verb}', options)))}{workspace.settings.typed(*kept)}"
+    chosen = "" if env is None or "--env " in options else cli_name("", env)
+    return f"{' '.join(filter(None, (f'deployer {verb}', options)))}{chosen}{workspace.settings.typed(*kept)}"
 
 
 def hint_for_project(workspace: Workspace, name: str) -> str:
@@ -194,7 +205,7 @@ def hint_for_other_projects(workspace: Workspace, name: str) -> str:
         environments, project = _environments(other, name), other.traits.project
         if not environments:
             continue
-        if project != workspace.engine.traits.project and not _is_from_here(other, own):
+        if project != workspace.engine.traits.project and not is_from_here(other, own):
             unrelated = True
             continue
         projects.add(project)

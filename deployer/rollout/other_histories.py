@@ -10,9 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.engines import run_dir
+from deployer.engines.base import Engine
 from deployer.errors import DeployerError
+from deployer.results.deployment import cli_name
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
-from deployer.rollout.other_deployments import MAX_SHOWN, all_engines, command_line, other_projects
+from deployer.rollout.other_deployments import (
+    MAX_SHOWN,
+    all_engines,
+    command_line,
+    is_from_here,
+    other_projects,
+)
 from deployer.rollout.workspace import Workspace
 
 
@@ -55,26 +63,31 @@ def _command(workspace: Workspace, recorded: _Recorded, name: str | None) -> str
 
 
 def _env_option(workspace: Workspace, env: str) -> str:
-    if env == workspace.spec.env:
-        return ""
-    return f"--env {env}" if workspace.accepts_environment(env) else "--all"
+    return cli_name("", env).strip() if workspace.accepts_environment(env) else "--all"
 
 
 def _recorded(workspace: Workspace, name: str | None) -> Iterator[_Recorded]:
-    """Yield deployments of this project, of others in this directory, and those named `name` elsewhere."""
+    """Yield deployments of this project and of others in this directory, and those named `name` of related projects."""
     engines = all_engines(workspace)
     state_dirs = tuple(
         dict.fromkeys((workspace.engine.traits.state_dir, *(engine.traits.state_dir for engine in engines)))
     )
     here = [_Recorded(*found) for path in state_dirs for found in _deployments(path)]
-    yield from sorted(here, key=lambda each: each.project not in ("", workspace.engine.traits.project))
-    others = [other for engine in engines for other in other_projects(engine)] if name else []
-    for other in others:
+    project = workspace.engine.traits.project
+    yield from sorted(here, key=lambda each: each.project not in ("", project))
+    for other in _related(engines, project) if name else ():
         with contextlib.suppress(DeployerError):
             for seen in other.inventory.observe_all():
                 key, path = (other.traits.project, seen.name, seen.env), run_dir.state_dir(seen.directory)
                 if seen.name == name and path not in state_dirs and key in _deployments(path):
                     yield _Recorded(*key, path)
+
+
+def _related(engines: tuple[Engine, ...], project: str) -> Iterator[Engine]:
+    """Yield the engines of this project elsewhere, and of others with their state in this directory or one above it."""
+    for other in (other for engine in engines for other in other_projects(engine)):
+        if other.traits.project == project or is_from_here(other, engines):
+            yield other
 
 
 def _deployments(state_dir: Path) -> tuple[tuple[str, str, str], ...]:

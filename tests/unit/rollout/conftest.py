@@ -17,6 +17,7 @@ from deployer.verification import smoke
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """Versions 1 to 3 of `m` are in the store, and nothing is deployed."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")  # what a Docker Engine here runs is others'
     monkeypatch.setattr(smoke, "CONCURRENT_REQUESTS", 2)  # tests/unit/verification tries the gate's load itself
     monkeypatch.setattr(smoke, "CONCURRENT_THREADS", 2)
     monkeypatch.setitem(

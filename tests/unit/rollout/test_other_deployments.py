@@ -145,6 +145,19 @@ def test_status_of_another_project_says_what_there_is_beside_it(directory, monke
     assert [found["deployment"]["name"] for found in again.json["deployments"]] == ["m"]
 
 
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_status_of_an_environment_names_commands_for_that_environment(directory, monkeypatch, by):
+    put(directory, "staging", "other")
+    if by == "variable":
+        monkeypatch.setenv("DEPLOYER_ENV", "staging")
+    ended = in_process("status", *(("--env", "staging") if by == "option" else ()), cwd=directory)
+    command = re.search(r"deployer (status [^;,]*?)(?= shows|,)", ended.err)
+    assert command, ended.err
+    monkeypatch.delenv("DEPLOYER_ENV", raising=False)
+    again = in_process(*command[1].split(), "--json", cwd=directory)
+    assert [found["deployment"]["env"] for found in again.json["deployments"]] == ["staging"]
+
+
 @pytest.mark.parametrize(
     "verb",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shlex
 from pathlib import Path
 
@@ -56,6 +57,15 @@ def test_where_nothing_is_deployed_the_command_for_the_other_directory_is_named(
     assert "other projects have" not in ended.err
     found = in_process(*verb, "--state-dir", str(directory / "A b"), cwd=directory)
     assert (found.code, "m" in found.out.split()) == (0, True)
+
+
+@pytest.mark.parametrize("verb", ["status", "status --env staging", "down --env staging"])
+def test_the_command_for_the_other_directory_is_for_an_environment_that_has_something_there(directory, verb):
+    put(directory, "A", env="staging")
+    told = in_process(*verb.split(), cwd=directory).err
+    (command,) = re.findall(rf"deployer ({verb.split()[0]} --state-dir .+?)(?=,|;|$)", told, re.MULTILINE)
+    found = in_process(*shlex.split(command), "--json", cwd=directory)
+    assert (found.code, "staging" in found.out) == (0, True)
 
 
 @pytest.mark.parametrize(

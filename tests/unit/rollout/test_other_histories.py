@@ -13,8 +13,12 @@ from support.cli import in_process
 from support.memory.linear import Linear, publish
 from support.world import only_servers_below
 
+from deployer.engines import run_dir
+from deployer.engines.embedded.engine import EmbeddedEngine
+from deployer.engines.run_dir import Release
 from deployer.results.deployment import ServedModel
 from deployer.results.history import Outcome
+from deployer.rollout import other_histories
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.store.store import Store
 
@@ -44,6 +48,7 @@ def commands(text: str) -> list[list[str]]:
         (("--env", "staging"), "local", "shop"), (("--project", "other"), "local", "shop"),
         (("m", "--project", "other"), "staging", "shop"), (("--all",), "staging", "other"),
         (("mm",), "local", "shop"), (("mm", "--env", "staging"), "local", "shop"),
+        (("--env", "staging"), "staging", "other"), (("mm", "--env", "staging"), "staging", "shop"),
     ],
     ids=str,
 )  # fmt: skip
@@ -55,6 +60,25 @@ def test_what_shows_the_releases_that_there_are_is_said(directory, asked, env, p
     command = commands(said)[0]
     again = in_process(*command, "--json", cwd=directory)
     assert [(found["name"], found["env"]) for found in again.json["releases"]] == [("m", env)]
+
+
+@pytest.mark.parametrize(
+    ("place", "project", "named"), [("copy", "shop", True), ("copy", "other", False), (".", "other", True)]
+)
+def test_histories_of_projects_that_have_no_state_here_or_above_are_not_named(
+    directory, monkeypatch, place, project, named
+):
+    copy = directory.parent / place
+    record(copy, "m", "local", project)
+    labels = Release(
+        "m", "local", "1", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d", (ServedModel("m", (1,)),), 0, project
+    )
+    run_dir.write_labels(copy / ".deployer" / "run" / run_dir.env_dir_name(project, "local") / "m" / "1", labels)
+    elsewhere = EmbeddedEngine(copy / ".deployer", project=project)
+    monkeypatch.setattr(other_histories, "other_projects", lambda _: (elsewhere,))
+    ended = in_process("history", "m", cwd=directory)
+    assert (ended.code, "nothing was deployed yet" in ended.err, bool(commands(ended.err))) == (0, True, named)
+    assert ("project other" in ended.err) is (named and project == "other")
 
 
 def test_an_environment_with_a_state_directory_of_its_own_is_said(directory):
