@@ -33,6 +33,9 @@ EXPORT_KEYS = tuple(f"{OF_A_MODEL}{field.name}" for field in fields(ModelSpec) i
 IN_MANIFESTS = ("ready_seconds", "request_seconds", "relative_tolerance", "absolute_tolerance")
 """The settings of the gate that probes and the smoke test of a manifest take."""
 
+CHOSEN_ENV = "[env.NAME]"
+"""Stands for the table of the chosen environment in a hint."""
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -80,8 +83,8 @@ LIMITS = (
         (EMBEDDED, *CONTAINER_FILES, *MANIFESTS),
         ("gateway.enabled",),
         "there is no gateway",
-        "gateway.enabled = false, which [env.NAME] may set for one environment; or --engine docker, which has one "
-        "(deployer down first moves a deployment there)",
+        f"gateway.enabled = false under {CHOSEN_ENV} leaves it out there; or deployer up --engine docker, which starts "
+        "one (deployer down first moves a deployment there)",
         "true",
         lambda spec: spec.gateway.enabled,
     ),
@@ -336,7 +339,8 @@ def check(target: str, spec: Spec, origins: Origins) -> None:
             raise SettingRefused(f"{named}: {unused.reason}", hint=unused.hint.format(options=named) or None)
     for limit in LIMITS:
         for key in _refused_keys(limit, spec, origins) if target in limit.targets else ():
-            raise SettingRefused(f"{_where(key, origins)}: {target}: {limit.reason}", hint=limit.hint or None)
+            hint = limit.hint.replace(CHOSEN_ENV, f"[env.{spec.env}]")
+            raise SettingRefused(f"{_where(key, origins)}: {target}: {limit.reason}", hint=hint or None)
 
 
 def unused_variables(target: str, origins: Origins) -> Iterator[str]:

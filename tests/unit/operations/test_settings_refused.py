@@ -125,6 +125,23 @@ def test_init_overwrites_a_file_that_is_wrong_only_when_forced(project):
     assert in_process("init", cwd=project).code == 2
 
 
+@pytest.mark.parametrize("env", ["local", "staging"])
+@pytest.mark.parametrize("command", [("plan",), ("render", "compose"), ("render", "k8s")], ids=" ".join)
+def test_the_hint_where_there_is_no_gateway_is_for_the_environment_and_works(project, command, env):
+    toml = project / "deployer.toml"
+    text = '[gateway]\nenabled = true\n[kubernetes]\nmodels_claim = "m"\n[models.m]\n[env.staging]\n'
+    toml.write_text(text)
+    arguments = (*command, "--env", env, "--engine", "embedded") if command == ("plan",) else (*command, "--env", env)
+    refused = in_process(*arguments, "--json", cwd=project)
+    hint = refused.json["error"]["hint"]
+    assert (refused.code, "--engine docker" in hint) == (3, True)
+    setting, _, table = hint.partition(" leaves")[0].partition(" under ")
+    assert table == f"[env.{env}]"
+    toml.write_text(f"{text.replace('[env.staging]', '')}{table}\n{setting}\n")
+    accepted = in_process(*arguments, *(("--skip-gate",) if command == ("plan",) else ()), cwd=project)
+    assert accepted.code == 0, accepted.err
+
+
 OF_CONTAINERS = [
     ("--image", "serving:1"),
     ("--gpus", "-1", "--image", "serving:1"),
