@@ -49,6 +49,10 @@ def metadata(workload: Workload, name: str = "") -> Object:
     return {"name": name or workload.name, "labels": workload.labels}
 
 
+def _object(workload: Workload, api_version: str, kind: str, specification: Object) -> Object:
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata(workload), "spec": specification}
+
+
 def _config_map(workload: Workload) -> Object:
     return {
         "apiVersion": "v1",
@@ -64,28 +68,20 @@ def _service(workload: Workload) -> Object:
         {"name": GRPC, "port": GRPC_PORT, "targetPort": GRPC, "protocol": "TCP", "appProtocol": H2C},
         {"name": REST, "port": REST_PORT, "targetPort": REST, "protocol": "TCP", "appProtocol": "http"},
     ]
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata(workload),
-        "spec": {"type": "ClusterIP", "selector": workload.selector, "ports": ports},
-    }
+    specification = {"type": "ClusterIP", "selector": workload.selector, "ports": ports}
+    return _object(workload, "v1", "Service", specification)
 
 
 def _network_policy(workload: Workload) -> Object:
     """Return the policy: two ports are open, metrics are on the REST port, and the server connects to nothing."""
     ports = [{"protocol": "TCP", "port": GRPC}, {"protocol": "TCP", "port": REST}]
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": metadata(workload),
-        "spec": {
-            "podSelector": {"matchLabels": workload.selector},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"ports": ports}],
-            "egress": [],
-        },
+    specification = {
+        "podSelector": {"matchLabels": workload.selector},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"ports": ports}],
+        "egress": [],
     }
+    return _object(workload, "networking.k8s.io/v1", "NetworkPolicy", specification)
 
 
 def _deployment(workload: Workload) -> Object:
@@ -112,39 +108,27 @@ def _deployment(workload: Workload) -> Object:
 
 def _autoscaler(workload: Workload) -> Object:
     target = {"type": "Utilization", "averageUtilization": workload.settings.target_cpu_percent}
-    return {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": metadata(workload),
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload.name},
-            "minReplicas": workload.settings.replicas,
-            "maxReplicas": workload.settings.max_replicas,
-            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
-        },
+    specification = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload.name},
+        "minReplicas": workload.settings.replicas,
+        "maxReplicas": workload.settings.max_replicas,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
     }
+    return _object(workload, "autoscaling/v2", "HorizontalPodAutoscaler", specification)
 
 
 def _disruption_budget(workload: Workload) -> Object:
     """Return the budget: a drain of nodes ends one server at a time."""
-    return {
-        "apiVersion": "policy/v1",
-        "kind": "PodDisruptionBudget",
-        "metadata": metadata(workload),
-        "spec": {
-            "minAvailable": workload.settings.replicas - 1,
-            "selector": {"matchLabels": workload.selector},
-        },
+    specification = {
+        "minAvailable": workload.settings.replicas - 1,
+        "selector": {"matchLabels": workload.selector},
     }
+    return _object(workload, "policy/v1", "PodDisruptionBudget", specification)
 
 
 def _service_monitor(workload: Workload) -> Object:
-    return {
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "ServiceMonitor",
-        "metadata": metadata(workload),
-        "spec": {
-            "selector": {"matchLabels": workload.selector},
-            "endpoints": [{"port": REST, "path": workload.metrics_path, "interval": "30s"}],
-        },
+    specification = {
+        "selector": {"matchLabels": workload.selector},
+        "endpoints": [{"port": REST, "path": workload.metrics_path, "interval": "30s"}],
     }
+    return _object(workload, "monitoring.coreos.com/v1", "ServiceMonitor", specification)
