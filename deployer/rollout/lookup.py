@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.config.options import LOCATION
 from deployer.errors import DeploymentNotFound, InvalidValue, NotRunning, UsageError
-from deployer.results.deployment import Deployment, ServedModel, format_models
+from deployer.results.deployment import LOST, Deployment, ServedModel, format_models
 from deployer.results.model import check_name
 from deployer.rollout import gone, next_steps
 from deployer.rollout.other_deployments import hint_for_directories, hint_for_other_projects, hint_for_project
@@ -41,29 +41,32 @@ def find_running(workspace: Workspace, name: str | None) -> Deployment:
 
 def not_running_error(workspace: Workspace, deployment: Deployment, stopped: str) -> NotRunning:
     """Return the error for a deployment whose server or gateway is not running."""
-    from deployer.rollout.restart import restart_hint  # imports the store
-
     logs = f"deployer logs {workspace.cli_target(deployment.name)} shows the end of its log"
     return NotRunning(
         f"{deployment.name} [{deployment.env}] does not answer: its {stopped} is not running",
-        hint=f"{restart_hint(workspace, deployment)}; {logs}",
+        hint=f"{_serve_again_hint(workspace, deployment)}; {logs}",
     )
+
+
+def _serve_again_hint(workspace: Workspace, deployment: Deployment, effect: str = "starts it") -> str:
+    """Return the hint with the command that serves the models of a stopped or a lost deployment again."""
+    from deployer.rollout import restart  # it imports the store, which `down` can do without
+
+    if deployment.role == LOST:
+        return restart.lost_hint(workspace, deployment)
+    return restart.restart_hint(workspace, deployment, effect)
 
 
 def not_deployed_error(workspace: Workspace, name: str) -> DeploymentNotFound:
     """Return the error for a deployment that does not exist, with hints to those that do."""
     lost = [each for engine in workspace.engines for each in engine.inventory.lost(name, workspace.spec.env)]
     if lost:
-        from deployer.rollout.restart import lost_hint
-
         return DeploymentNotFound(
             f"the state directory of {name} [{workspace.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
-            hint=lost_hint(workspace, lost[0]),
+            hint=_serve_again_hint(workspace, lost[0]),
         )
     if gone_server := gone.find(workspace, name):
-        from deployer.rollout.restart import restart_hint
-
-        hint = restart_hint(workspace, gone_server, f"serves {format_models(gone_server.models)} again")
+        hint = _serve_again_hint(workspace, gone_server, f"serves {format_models(gone_server.models)} again")
         return DeploymentNotFound(gone.note(gone_server), hint=hint)
     problem = f"nothing is deployed as {name} [{workspace.spec.env}]"
     if on_other_engine := hint_for_engine(workspace, name):
