@@ -49,6 +49,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def docker_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The docker command line's `config.json`; its directory is on PATH, for credential helpers."""
+    directory = tmp_path / "docker-config"
+    directory.mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(directory))
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+    return directory / "config.json"
+
+
+@pytest.fixture
 def project(tmp_path: Path, store: Path, server_image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A directory with its own store, deploying to the Docker Engine; the engine is left as it was found."""
     for directory in (tmp_path, *list(tmp_path.parents)[:2]):

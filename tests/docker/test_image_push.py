@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import requests
 from support.containers import PROJECT, docker
 from support.deploying import deployer, refused
 from support.quick_server import quick_server
-from support.registry import PASSWORD, USER, running, running_closed
+from support.registry import PASSWORD, USER, credential_helper, running, running_closed
 from support.world import free_port
 
 REPOSITORY = f"{PROJECT}-push/half"
@@ -46,22 +45,6 @@ def built(project: Path, gateway_image: str, monkeypatch: pytest.MonkeyPatch) ->
     for name in listed:
         if PROJECT in name:
             docker("rmi", "--force", name)
-
-
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The docker command line's `config.json`, and a directory on PATH for its helpers."""
-    directory = tmp_path / "docker-config"
-    directory.mkdir()
-    monkeypatch.setenv("DOCKER_CONFIG", str(directory))
-    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
-    return directory / "config.json"
-
-
-def helper(settings: Path, script: str) -> None:
-    path = settings.with_name("docker-credential-fake")
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
 
 
 def test_an_image_is_pushed_and_known_by_its_digest(built: Path, registry: str) -> None:
@@ -104,9 +87,9 @@ def test_the_repository_of_the_settings_is_pushed_to(built: Path, registry: str)
     assert ended.out.startswith(f"{registry}/{REPOSITORY}@sha256:")
 
 
-def test_a_closed_registry_gets_the_credentials_of_docker_login(built: Path, closed: str, settings: Path) -> None:
-    settings.write_text(json.dumps({"credHelpers": {closed: "fake"}, "credsStore": "missing"}))
-    helper(settings, f"echo '{json.dumps({'Username': USER, 'Secret': PASSWORD})}'")
+def test_a_closed_registry_gets_the_credentials_of_docker_login(built: Path, closed: str, docker_config: Path) -> None:
+    docker_config.write_text(json.dumps({"credHelpers": {closed: "fake"}, "credsStore": "missing"}))
+    credential_helper(docker_config, f"echo '{json.dumps({'Username': USER, 'Secret': PASSWORD})}'")
     ended = deployer("image", "push", "half_plus_two:1", "--tag", f"{closed}/{REPOSITORY}", cwd=built)
     assert ended.code == 0, ended.err
     assert PASSWORD not in ended.err + ended.out
@@ -121,10 +104,10 @@ def test_a_closed_registry_gets_the_credentials_of_docker_login(built: Path, clo
         ({"credsStore": "fake"}, """echo '{"Username": "me", "Secret": "wrong"}'""", "docker login"),
     ],
 )  # fmt: skip
-def test_credentials_that_fail_are_reported(built: Path, closed: str, settings: Path, case) -> None:
+def test_credentials_that_fail_are_reported(built: Path, closed: str, docker_config: Path, case) -> None:
     raw, script, says = case
-    settings.write_text(json.dumps(raw))
-    helper(settings, script)
+    docker_config.write_text(json.dumps(raw))
+    credential_helper(docker_config, script)
     ended = deployer("image", "push", "half_plus_two:1", "--tag", f"{closed}/{REPOSITORY}:1", cwd=built)
     refused(ended, 6, f"pushing {closed}/{REPOSITORY}:1 to {closed}", says)
 

@@ -16,7 +16,7 @@ from support.cli import ANY_PORTS
 from support.containers import LABEL, docker, inspect
 from support.deploying import NAME, ask, deployer, refused, up
 from support.quick_server import quick_server
-from support.registry import PASSWORD, running, running_closed
+from support.registry import PASSWORD, credential_helper, running, running_closed
 from support.world import free_port, listens
 
 PUSH_SECONDS = 600
@@ -132,25 +132,9 @@ def test_a_registry_that_does_not_answer_is_given_as_long_as_was_said(project, m
     refused(ended, 6, f"from {host} took more than 0.5 s", "docker.pull_seconds")
 
 
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The docker command line's `config.json`, and a directory on PATH for its helpers."""
-    directory = tmp_path / "docker-config"
-    directory.mkdir()
-    monkeypatch.setenv("DOCKER_CONFIG", str(directory))
-    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
-    return directory / "config.json"
-
-
-def helper(settings: Path, script: str) -> None:
-    path = settings.with_name("docker-credential-fake")
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-
-
-def test_a_closed_registry_gets_what_the_helper_says(project, closed, settings, monkeypatch) -> None:
-    settings.write_text(json.dumps({"credHelpers": {closed: "fake"}, "credsStore": "missing"}))
-    helper(settings, f"echo '{json.dumps({'Username': 'me', 'Secret': PASSWORD})}'")
+def test_a_closed_registry_gets_what_the_helper_says(project, closed, docker_config, monkeypatch) -> None:
+    docker_config.write_text(json.dumps({"credHelpers": {closed: "fake"}, "credsStore": "missing"}))
+    credential_helper(docker_config, f"echo '{json.dumps({'Username': 'me', 'Secret': PASSWORD})}'")
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", f"{closed}/team/server:1")
     up(project, "half_plus_two:1", *ANY_PORTS)
     assert deployer("down", cwd=project).code == 0
@@ -166,18 +150,20 @@ def test_a_closed_registry_gets_what_the_helper_says(project, closed, settings, 
         ([], "", "config.json"),
     ],
 )
-def test_a_closed_registry_and_settings_that_fail_are_reported(project, closed, settings, monkeypatch, case) -> None:
+def test_a_closed_registry_and_settings_that_fail_are_reported(
+    project, closed, docker_config, monkeypatch, case
+) -> None:
     raw, script, says = case
-    settings.write_text(json.dumps(raw))
-    helper(settings, script)
+    docker_config.write_text(json.dumps(raw))
+    credential_helper(docker_config, script)
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", f"{closed}/team/server:1")
     ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
-    refused(ended, 6, f"from {closed} without credentials failed: ", says, str(settings), f"docker login {closed}")
+    refused(ended, 6, f"from {closed} without credentials failed: ", says, str(docker_config), f"docker login {closed}")
 
 
 @pytest.mark.parametrize("raw", [{"credsStore": "missing", "proxies": "x"}, []])
-def test_an_open_registry_needs_no_settings_that_work(project, pushed, settings, monkeypatch, raw) -> None:
-    settings.write_text(json.dumps(raw))
+def test_an_open_registry_needs_no_settings_that_work(project, pushed, docker_config, monkeypatch, raw) -> None:
+    docker_config.write_text(json.dumps(raw))
     subprocess.run(["docker", "rmi", "-f", pushed], capture_output=True, timeout=60, check=False)
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", pushed)
     up(project, "half_plus_two:1", *ANY_PORTS)

@@ -19,6 +19,13 @@ http: {{ addr: "{host}:{port}"{http} }}
 """
 
 
+def credential_helper(docker_config: Path, script: str) -> None:
+    """Install the helper `fake` of `docker login`, a script, beside the docker command line's `config.json`."""
+    path = docker_config.with_name("docker-credential-fake")
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
 @contextmanager
 def running(
     directory: Path, port: int, data: Path, more: str = "", *, host: str = "127.0.0.1", http: str = ""
