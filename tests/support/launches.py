@@ -6,10 +6,16 @@ import dataclasses
 from pathlib import Path
 
 from deployer.results.deployment import Deployment, Endpoints, Launch, Rendered, ServedModel
+from deployer.results.plan import Plan, Promote
 
 ONE = ServedModel("digits", (1,), (), ("aa",))
 TWO = ServedModel("digits", (2,), (), ("bb",))
 BOTH = ServedModel("digits", (1, 2), (), ("aa", "bb"))
+
+APART = ["StartCandidate", "VerifyCandidate", "DiscardCandidate"]
+RELOAD = ["LoadVersions", "Reload"]
+ACCEPTED = ["VerifyServing", "RecordModels"]
+"""Steps of a plan, by kind."""
 
 
 def launch_of(*models: ServedModel, **changes: object) -> Launch:
@@ -23,3 +29,14 @@ def serving(*models: ServedModel, **changes: object) -> Deployment:
         launch_of(*models).server_digest, "2026-01-01", True, 1, Path(),
     )  # fmt: skip
     return dataclasses.replace(deployment, **changes)
+
+
+def kinds(decided: Plan) -> list[str]:
+    """The kinds of all steps, in their order."""
+    return [type(step).__name__ for step in decided.all_steps]
+
+
+def promotion(decided: Plan) -> Promote:
+    """The only promotion of a plan."""
+    (found,) = [step for step in decided.steps if isinstance(step, Promote)]
+    return found
