@@ -21,7 +21,8 @@ from deployer.engines import ports
 from deployer.engines.docker import sdk_arguments
 from deployer.engines.docker.inspection import Image
 from deployer.engines.docker.names import container_name
-from deployer.results.deployment import Launch, Rendered, ServedModel
+from deployer.results.launch import Launch, Rendered
+from deployer.results.served import ServedModel
 
 ROUNDS = 7
 SIZES = (1, 10, 50)

@@ -27,7 +27,7 @@ from deployer.config import render
 from deployer.engines import ports
 from deployer.engines.docker.names import MODELS_MOUNT, container_name
 from deployer.errors import DeployerError, DeploymentNotFound
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 
 ROUNDS = 5
 POLL_SECONDS = 0.02

@@ -7,7 +7,7 @@ import statistics
 from measure import milliseconds, timed
 
 from deployer.config.render import render
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 
 SIZES = (10, 100, 1_000, 10_000)
 ROUNDS = 7

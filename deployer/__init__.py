@@ -52,13 +52,15 @@ _TYPES = {
     "config.options": ("Settings",),
     "results.changes": ("DownResult", "TokenResult", "UnlockResult", "UpResult"),
     "results.checks": ("Check", "DoctorResult", "Finding", "Report"),
-    "results.deployment": ("Deployment", "Endpoints", "Gateway", "Rendered", "ServedModel"),
+    "results.deployment": ("Deployment", "Endpoints", "Gateway"),
     "results.differences": ("DiffResult", "OutputDistance", "SignatureChange", "VersionFigures"),
     "results.history": ("HistoryResult", "Outcome", "Release"),
     "results.images": ("ImageBuilt", "ImagePushed"),
+    "results.launch": ("Rendered",),
     "results.model": ("GoldenSummary", "Model", "SavedModelInfo", "Signature", "Source", "TensorSpec"),
     "results.plan": ("Change", "Plan", "Step"),
     "results.running": ("DeploymentStatus", "ModelState", "SmokeResult"),
+    "results.served": ("ServedModel",),
     "results.traffic": ("PhaseFigures", "TrafficFigures"),
     "results.versions": ("ExportResult", "InspectResult", "PruneResult", "VersionsResult"),
     "errors": (
@@ -185,8 +187,6 @@ if TYPE_CHECKING:
     from deployer.results.deployment import Deployment as Deployment
     from deployer.results.deployment import Endpoints as Endpoints
     from deployer.results.deployment import Gateway as Gateway
-    from deployer.results.deployment import Rendered as Rendered
-    from deployer.results.deployment import ServedModel as ServedModel
     from deployer.results.differences import DiffResult as DiffResult
     from deployer.results.differences import OutputDistance as OutputDistance
     from deployer.results.differences import SignatureChange as SignatureChange
@@ -196,6 +196,7 @@ if TYPE_CHECKING:
     from deployer.results.history import Release as Release
     from deployer.results.images import ImageBuilt as ImageBuilt
     from deployer.results.images import ImagePushed as ImagePushed
+    from deployer.results.launch import Rendered as Rendered
     from deployer.results.model import GoldenSummary as GoldenSummary
     from deployer.results.model import Model as Model
     from deployer.results.model import SavedModelInfo as SavedModelInfo
@@ -208,6 +209,7 @@ if TYPE_CHECKING:
     from deployer.results.running import DeploymentStatus as DeploymentStatus
     from deployer.results.running import ModelState as ModelState
     from deployer.results.running import SmokeResult as SmokeResult
+    from deployer.results.served import ServedModel as ServedModel
     from deployer.results.traffic import PhaseFigures as PhaseFigures
     from deployer.results.traffic import TrafficFigures as TrafficFigures
     from deployer.results.versions import ExportResult as ExportResult

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from deployer.client.client import Client
 from deployer.errors import DeployerError, Overloaded
-from deployer.results.deployment import ServedModel
 from deployer.results.running import ModelState
+from deployer.results.served import ServedModel
 from deployer.system.wait import Observation, Readiness
 
 

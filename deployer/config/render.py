@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from deployer.config.spec import Batching, Monitoring
 from deployer.config.templates import render_template
 from deployer.errors import TemplateError
-from deployer.results.deployment import BATCHING_CONFIG, MODEL_CONFIG, MONITORING_CONFIG, Rendered, ServedModel
+from deployer.results.launch import BATCHING_CONFIG, MODEL_CONFIG, MONITORING_CONFIG, Rendered
+from deployer.results.served import ServedModel
 from deployer.savedmodel.messages import message_class
 from deployer.server import declared, text_syntax
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from deployer.console.lines import BOLD, GREEN, RED, colored, out, show_notices, table
 from deployer.console.reports import show_report
 from deployer.engines import run_dir
-from deployer.results.deployment import LOST, cli_name, format_models
+from deployer.results.deployment import LOST, cli_name
+from deployer.results.served import format_models
 
 if TYPE_CHECKING:
     from deployer.results.changes import DownResult, TokenResult, UnlockResult, UpResult

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from deployer.console.lines import BOLD, GREEN, RED, colored, out, show_notices, table
 
 if TYPE_CHECKING:
-    from deployer.results.deployment import Rendered
     from deployer.results.differences import DiffResult
+    from deployer.results.launch import Rendered
     from deployer.results.model import Model, Signature
     from deployer.results.versions import ExportResult, InspectResult, PruneResult, VersionsResult
 

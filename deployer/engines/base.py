@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from deployer.config.spec import Docker, Gateway
     from deployer.engines.port_holders import PortHolder
     from deployer.results.checks import Finding
-    from deployer.results.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
+    from deployer.results.deployment import Deployment, Memory
+    from deployer.results.launch import Launch, NamedImage, Rendered
     from deployer.results.model import Model
+    from deployer.results.served import ServedModel
     from deployer.savedmodel.op_sets import Target
     from deployer.system.owners import Owner
 

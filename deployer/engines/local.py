@@ -9,7 +9,8 @@ from pathlib import Path
 
 from deployer.engines import ports, run_dir
 from deployer.engines.base import Address
-from deployer.results.deployment import Deployment, NamedImage
+from deployer.results.deployment import Deployment
+from deployer.results.launch import NamedImage
 from deployer.system.locks import lock_owner
 from deployer.system.owners import Owner
 

@@ -24,7 +24,9 @@ from pathlib import Path
 
 from deployer.engines.ports import url_host
 from deployer.errors import LockHeld
-from deployer.results.deployment import Deployment, Endpoints, Rendered, ServedModel, models_from, models_text
+from deployer.results.deployment import Deployment, Endpoints
+from deployer.results.launch import Rendered
+from deployer.results.served import ServedModel, models_from, models_text
 from deployer.system import documents
 from deployer.system.files import write_atomically
 from deployer.system.locks import directory_lock, lock_owner

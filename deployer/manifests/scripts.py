@@ -10,7 +10,8 @@ from pathlib import Path
 
 from deployer.config.kubernetes import SETTLE_SECONDS
 from deployer.config.templates import render_template
-from deployer.results.deployment import GRPC_PORT, REST_PORT, ServedModel
+from deployer.results.deployment import GRPC_PORT, REST_PORT
+from deployer.results.served import ServedModel
 
 SERVE, READY, DRAIN = "serve.sh", "healthcheck.sh", "drain.sh"
 

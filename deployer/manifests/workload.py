@@ -14,7 +14,9 @@ from deployer.engines.docker.container_spec import server_arguments
 from deployer.errors import SettingRefused
 from deployer.manifests import scripts
 from deployer.manifests.documents import check_text
-from deployer.results.deployment import GRPC_PORT, REST_PORT, Launch, ResolvedModel, ServedModel, models_text
+from deployer.results.deployment import GRPC_PORT, REST_PORT
+from deployer.results.launch import Launch
+from deployer.results.served import ResolvedModel, ServedModel, models_text
 
 SMOKE_CONFIG = "deployer.toml"
 # A ConfigMap holds 1 MiB, and the API server's limit counts the whole object.

@@ -14,8 +14,9 @@ from deployer.client import sample_request, tf_examples
 from deployer.config.options import Settings
 from deployer.engines import compatibility
 from deployer.errors import BrokenModel, EngineError, ModelError
-from deployer.results.deployment import REST_PORT, Deployment, ServedModel
+from deployer.results.deployment import REST_PORT, Deployment
 from deployer.results.model import GoldenSummary, Model, Signature, Source
+from deployer.results.served import ServedModel
 from deployer.results.versions import InspectResult
 from deployer.rollout import image_source, lost_versions, other_deployments, source_changes
 from deployer.rollout.export_options import ExportOptions

@@ -14,8 +14,9 @@ from deployer.client.client import DEFAULT_PORTS_HINT, Client
 from deployer.config.options import Settings
 from deployer.config.spec import check_label
 from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed, RequestRefused, UsageError
-from deployer.results.deployment import Deployment, Endpoints, ServedModel
+from deployer.results.deployment import Deployment, Endpoints
 from deployer.results.model import check_name
+from deployer.results.served import ServedModel
 from deployer.rollout import image_source, lookup, lost_versions, restart, served_models
 from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
 from deployer.savedmodel import tensors

@@ -11,9 +11,10 @@ from deployer.config.options import Settings
 from deployer.engines import run_dir
 from deployer.engines.base import Engine
 from deployer.errors import InvalidValue
-from deployer.results.deployment import Deployment, ServedModel
+from deployer.results.deployment import Deployment
 from deployer.results.history import Outcome, Release
 from deployer.results.plan import Change
+from deployer.results.served import ServedModel
 from deployer.results.versions import PruneResult
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.rollout.workspace import Workspace, open_all_environments, open_each_environment

@@ -9,8 +9,9 @@ from deployer.config.options import Settings
 from deployer.config.spec import Spec
 from deployer.errors import DeployFailed, ModelError, NotReady, UsageError, VerificationFailed
 from deployer.results.changes import UpResult
-from deployer.results.deployment import Deployment, ServedModel
+from deployer.results.deployment import Deployment
 from deployer.results.history import LABEL, REDEPLOY
+from deployer.results.served import ServedModel
 from deployer.rollout import image_source, lookup, lost_versions, served_models, source_changes
 from deployer.rollout.change import change
 from deployer.rollout.export_options import ExportOptions

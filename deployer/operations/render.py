@@ -13,7 +13,8 @@ from deployer.config.options import LOCATION, Settings
 from deployer.config.spec import Spec
 from deployer.engines import ENGINES, RENDERED_BY
 from deployer.errors import UsageError
-from deployer.results.deployment import Rendered, ServedModel
+from deployer.results.launch import Rendered
+from deployer.results.served import ServedModel
 from deployer.rollout import lost_versions
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions

@@ -13,9 +13,10 @@ from deployer.config.options import Settings
 from deployer.config.spec import Spec
 from deployer.errors import BrokenModel, ModelError, ModelNotFound, NoSuchRelease
 from deployer.results.changes import UpResult
-from deployer.results.deployment import Deployment, ServedModel, format_models
+from deployer.results.deployment import Deployment
 from deployer.results.history import ROLLBACK, Outcome, Release
 from deployer.results.plan import Change
+from deployer.results.served import ServedModel, format_models
 from deployer.rollout import image_copies, image_source, killed_releases, lookup, lost_versions, other_deployments
 from deployer.rollout.change import change
 from deployer.rollout.launch import spec_serving

@@ -14,8 +14,10 @@ from deployer.config.gateway import unused_settings
 from deployer.config.options import LOCATION, Settings
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, RequestRefused
-from deployer.results.deployment import LOST, Deployment, NamedImage, ServedModel, format_models
+from deployer.results.deployment import LOST, Deployment
+from deployer.results.launch import NamedImage
 from deployer.results.running import DeploymentStatus, ModelState
+from deployer.results.served import ServedModel, format_models
 from deployer.rollout import gone, killed_releases, lookup, other_deployments
 from deployer.rollout.addresses import exposure
 from deployer.rollout.causes import image_change

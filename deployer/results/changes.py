@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer.results.deployment import Endpoints, ServedModel
+from deployer.results.deployment import Endpoints
 from deployer.results.plan import Plan
+from deployer.results.served import ServedModel
 
 if TYPE_CHECKING:
     from deployer.results.checks import Report

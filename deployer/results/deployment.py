@@ -1,15 +1,13 @@
-"""Values of a deployment: served models, the launch of a server, and the observed state."""
+"""The observed state of a deployment: its server, its gateway, its address."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployer.results.model import Model
+from deployer.results.served import ServedModel, format_models
 
 DEFAULT_ENV = "local"
 ENV_VARIABLE = "DEPLOYER_ENV"
@@ -17,17 +15,14 @@ INTERNAL: dict[str, bool] = {"internal": True}
 """Marks a field that only this process can use."""
 
 LOST = "lost"
-GONE = "gone"
 """The role of a server that runs without its state directory."""
+GONE = "gone"
+"""The role of a server that the history alone has."""
 IN_IMAGE = "in_image"
 """The recorded setting of a server whose image has the models inside."""
 LOOPBACK = "127.0.0.1"
 REST_PORT, GRPC_PORT = 8501, 8500
 """The default ports of TensorFlow Serving."""
-MODEL_CONFIG = "model_config.config"
-BATCHING_CONFIG = "batching_parameters.config"
-MONITORING_CONFIG = "monitoring.config"
-"""The config file with the models, which a running server can reload."""
 
 
 def cli_name(name: str, env: str) -> str:
@@ -40,159 +35,11 @@ def cli_name(name: str, env: str) -> str:
 
 
 @dataclass(frozen=True)
-class ServedModel:
-    """A model as a server serves it: exact versions, labels for some, and the digest of each version's files."""
-
-    name: str
-    versions: tuple[int, ...]
-    labels: tuple[tuple[str, int], ...] = ()
-    digests: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """Return `name:1` for one version without labels; otherwise `name: 1 (stable), 2`."""
-        if len(self.versions) == 1 and not self.labels:
-            return f"{self.name}:{self.versions[0]}"
-        labels = {version: [label for label, to in self.labels if to == version] for version in self.versions}
-        texts = (f"{version} ({', '.join(names)})" if names else str(version) for version, names in labels.items())
-        return f"{self.name}: {', '.join(texts)}"
-
-    def digest_of(self, version: int) -> str:
-        """Return the digest of a version's files; empty if it is unknown."""
-        return dict(zip(self.versions, self.digests, strict=False)).get(version, "")
-
-
-def format_models(models: Iterable[ServedModel]) -> str:
-    """Return models in one line."""
-    return "; ".join(map(str, models))
-
-
-def models_text(models: tuple[ServedModel, ...]) -> str:
-    """Return models as JSON, for labels, state files and the ledger."""
-    return json.dumps([[model.name, model.versions, model.labels, model.digests] for model in models])
-
-
-def models_from(text: str) -> tuple[ServedModel, ...]:
-    """Read models from JSON. Raises ValueError or TypeError for anything else."""
-    return tuple(
-        ServedModel(name, tuple(versions), tuple((label, version) for label, version in labelled), tuple(digests))
-        for name, versions, labelled, digests in json.loads(text)
-    )
-
-
-@dataclass(frozen=True)
-class ResolvedModel:
-    """A model of a deployment, with its versions from the store."""
-
-    served: ServedModel
-    models: tuple[Model, ...]
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """The files that a server reads, by their path in its config directory."""
-
-    files: Mapping[str, str]
-    notices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Endpoints:
     """The addresses of a server: `rest` is a base URL, `grpc` is `host:port`."""
 
     rest: str
     grpc: str
-
-
-@dataclass(frozen=True)
-class NamedImage:
-    """An image by its name, with the id that the name has on the engine now; empty if it is not pulled."""
-
-    name: str
-    id: str
-
-
-SERVER_PARTS = (
-    "the address",
-    "the flags",
-    "the models directory",
-    "batching or monitoring",
-    "the engine's settings or the store",
-)
-GATEWAY_PARTS = ("image", "template", "tokens", "certificate", "address")
-PART_DIGITS = 10
-
-
-@dataclass(frozen=True)
-class Launch:
-    """The desired state of a server: everything that an engine needs to start it."""
-
-    name: str
-    env: str
-    host: str
-    rest_port: int | None
-    """None keeps the deployment's port, or takes the default if it is free; 0 takes any free port."""
-
-    grpc_port: int | None
-    flags: tuple[tuple[str, str], ...]
-    models: tuple[ServedModel, ...]
-    models_root: str
-    """The store's directory, as the server sees it."""
-
-    rendered: Rendered
-    traits: object = None
-    """The fingerprint of the engine's settings."""
-
-    image: NamedImage | None = None
-    """None for an engine without images."""
-
-    gateway_digest: str = ""
-    """The digests of GATEWAY_PARTS; empty without a gateway."""
-
-    gateway_image: NamedImage | None = None
-    gateway_settings: Mapping[str, object] = field(default_factory=dict, hash=False)
-
-    project: str = ""
-    temporary_settings: tuple[str, ...] = ()
-    """The settings of the container that variables or options set."""
-
-    in_image: bool = False
-    """Whether the server's image has the models and the configuration inside: then no directory is mounted."""
-
-    replicas: int | None = None
-    """The number of servers; None on an engine that runs one."""
-
-    changed_variables: tuple[str, ...] = ()
-    """The environment variables whose values differ from those of the server that serves now."""
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """The name and the environment."""
-        return self.name, self.env
-
-    @property
-    def server_digest(self) -> str:
-        """The digests of what a running server cannot reload, one for each of SERVER_PARTS."""
-        files = {name: text for name, text in self.rendered.files.items() if name != MODEL_CONFIG}
-        return digest_of_parts(self.host, self.flags, self.models_root, files, self.traits)
-
-
-def digest_of_parts(*parts: object) -> str:
-    """Return the digests of several parts, which `differing_parts` compares."""
-    return ".".join(digest(part)[:PART_DIGITS] for part in parts)
-
-
-def differing_parts(desired: str, observed: str, names: tuple[str, ...] = SERVER_PARTS) -> tuple[str, ...]:
-    """Return which parts differ between two digests, by their names; all of them if one has another format."""
-    desired_parts, observed_parts = desired.split("."), observed.split(".")
-    if len(desired_parts) != len(observed_parts):
-        return names
-    pairs = zip(names, desired_parts, observed_parts, strict=False)
-    return tuple(name for name, one, other in pairs if one != other)
-
-
-def digest(value: object) -> str:
-    """Return a short, stable digest of plain data."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

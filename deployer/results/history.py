@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 
 if TYPE_CHECKING:
     from deployer.results.traffic import TrafficFigures

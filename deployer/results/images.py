@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.results.checks import Report
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 
 
 @dataclass(frozen=True)

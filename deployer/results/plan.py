@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from deployer.results.deployment import ServedModel, digest, format_models
+from deployer.results.launch import digest
+from deployer.results.served import ServedModel, format_models
 
 
 class Change(Enum):

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deployer.errors import DeployerError, Overloaded
-from deployer.results.deployment import Deployment, Launch, ServedModel
+from deployer.results.deployment import Deployment
 from deployer.results.differences import SignatureChange
+from deployer.results.launch import Launch
 from deployer.results.model import Model, Signature
+from deployer.results.served import ServedModel
 from deployer.rollout import served_models
 from deployer.rollout.workspace import Workspace
 from deployer.savedmodel import compatibility

@@ -7,17 +7,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from deployer.config.threads import DEFAULT_THREADS, GRPC_MAX_THREADS
-from deployer.results.deployment import (
+from deployer.results.deployment import Deployment, Gateway
+from deployer.results.launch import (
     BATCHING_CONFIG,
     GATEWAY_PARTS,
     MONITORING_CONFIG,
-    Deployment,
-    Gateway,
     Launch,
     NamedImage,
-    ServedModel,
     differing_parts,
 )
+from deployer.results.served import ServedModel
 from deployer.rollout.served_models import version_digests
 
 Models = tuple[ServedModel, ...]

@@ -11,9 +11,11 @@ from deployer.config.spec import Spec
 from deployer.engines import compatibility
 from deployer.errors import PlanOutdated, note_undone
 from deployer.results.changes import UpResult
-from deployer.results.deployment import GONE, Deployment, Launch, ServedModel
+from deployer.results.deployment import GONE, Deployment
+from deployer.results.launch import Launch
 from deployer.results.model import Model
 from deployer.results.plan import Change, Plan
+from deployer.results.served import ServedModel
 from deployer.rollout import addresses, gone, killed_releases, lookup, lost_versions
 from deployer.rollout.breaking_changes import NONE_DECLARED, signatures_of_lost_versions
 from deployer.rollout.executor import Context, Execution, execute

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, DeployFailed, NotReady
 from deployer.results.checks import Report
-from deployer.results.deployment import Deployment, Launch, format_models
+from deployer.results.deployment import Deployment
+from deployer.results.launch import Launch
 from deployer.results.plan import (
     AwaitCandidate,
     AwaitServing,
@@ -31,6 +32,7 @@ from deployer.results.plan import (
     VerifyCandidate,
     VerifyServing,
 )
+from deployer.results.served import format_models
 from deployer.rollout import reload
 from deployer.rollout.gate import Gate
 from deployer.rollout.journal import Journal, best_effort, no_journal

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from deployer.client import overload
 from deployer.errors import BrokenModel, InsufficientMemory, ModelNotFound, NotReady, Overloaded, VerificationFailed
 from deployer.results.checks import Check, Report
-from deployer.results.deployment import Deployment, Launch, ServedModel
+from deployer.results.deployment import Deployment
+from deployer.results.launch import Launch
 from deployer.results.model import Model
 from deployer.results.plan import Change
+from deployer.results.served import ServedModel
 from deployer.rollout import other_deployments, served_models
 from deployer.rollout.breaking_changes import (
     NO_EXPORTS,

@@ -10,9 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from deployer.errors import LedgerError
-from deployer.results.deployment import GONE, Deployment, Endpoints, format_models
+from deployer.results.deployment import GONE, Deployment, Endpoints
 from deployer.results.history import Outcome
 from deployer.results.plan import Change
+from deployer.results.served import format_models
 from deployer.rollout.release_settings import ReleaseSettings
 from deployer.rollout.workspace import Workspace
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deployer.errors import DeployerError, LedgerError
-from deployer.results.deployment import Deployment, Launch
+from deployer.results.deployment import Deployment
 from deployer.results.history import Outcome
+from deployer.results.launch import Launch
 from deployer.results.plan import Change, Plan, Step
 from deployer.rollout.ledger import Ledger
 from deployer.rollout.release_settings import ReleaseSettings

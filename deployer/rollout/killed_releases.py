@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, LedgerError
-from deployer.results.deployment import Deployment, format_models
+from deployer.results.deployment import Deployment
 from deployer.results.history import Outcome, Release
 from deployer.results.plan import Change
+from deployer.results.served import format_models
 from deployer.rollout.ledger import Ledger
 
 STARTS_SERVER = (Change.CREATE.value, Change.REPLACE.value)

@@ -14,8 +14,9 @@ from deployer.config.threads import with_default_threads
 from deployer.engines import flags
 from deployer.engines.base import Engine, Traits
 from deployer.errors import ConfigError, GoldenError, ModelNotFound
-from deployer.results.deployment import Launch, ResolvedModel, ServedModel
+from deployer.results.launch import Launch
 from deployer.results.model import Model
+from deployer.results.served import ResolvedModel, ServedModel
 from deployer.store.store import Store
 from deployer.verification import batchable, golden
 from deployer.verification.golden import GoldenCase

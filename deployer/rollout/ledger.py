@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import LedgerError
-from deployer.results.deployment import ServedModel, models_from, models_text
 from deployer.results.history import Outcome, Release
 from deployer.results.plan import Change
+from deployer.results.served import ServedModel, models_from, models_text
 from deployer.results.traffic import TrafficFigures
 from deployer.rollout.release_settings import ReleaseSettings
 from deployer.system import documents

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from deployer.config.options import LOCATION
 from deployer.errors import DeploymentNotFound, InvalidValue, NotRunning, UsageError
-from deployer.results.deployment import LOST, Deployment, ServedModel, format_models
+from deployer.results.deployment import LOST, Deployment
 from deployer.results.model import check_name
+from deployer.results.served import ServedModel, format_models
 from deployer.rollout import gone, next_steps
 from deployer.rollout.other_deployments import hint_for_directories, hint_for_other_projects, hint_for_project
 from deployer.rollout.workspace import Workspace

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from deployer.config.spec import ModelSpec
 from deployer.errors import DeployerError, EngineError, ModelNotFound, SourceNotFound
-from deployer.results.deployment import Deployment, ServedModel
+from deployer.results.deployment import Deployment
 from deployer.results.model import NAME, Model
+from deployer.results.served import ServedModel
 from deployer.rollout import next_steps
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 
 Models = tuple[ServedModel, ...]
 

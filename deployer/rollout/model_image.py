@@ -11,8 +11,10 @@ from deployer.config.spec import Gateway, Spec
 from deployer.engines.docker.engine import DockerEngine
 from deployer.engines.docker.model_image.names import image_name
 from deployer.results.checks import Report
-from deployer.results.deployment import LOOPBACK, Launch, ServedModel
+from deployer.results.deployment import LOOPBACK
+from deployer.results.launch import Launch
 from deployer.results.model import Model
+from deployer.results.served import ServedModel
 from deployer.rollout import lost_versions
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions

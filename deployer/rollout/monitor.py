@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deployer.errors import DeployFailed, ModelNotFound
-from deployer.results.deployment import Deployment, Launch, ServedModel
+from deployer.results.deployment import Deployment
+from deployer.results.launch import Launch
 from deployer.results.model import Model
 from deployer.results.plan import Change, Plan
+from deployer.results.served import ServedModel
 from deployer.rollout.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -7,15 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from deployer.results.deployment import (
-    GONE,
-    GRPC_PORT,
-    REST_PORT,
-    Deployment,
-    Launch,
-    ServedModel,
-    format_models,
-)
+from deployer.results.deployment import GONE, GRPC_PORT, REST_PORT, Deployment
+from deployer.results.launch import Launch
 from deployer.results.plan import (
     AwaitCandidate,
     AwaitServing,
@@ -35,6 +28,7 @@ from deployer.results.plan import (
     VerifyCandidate,
     VerifyServing,
 )
+from deployer.results.served import ServedModel, format_models
 from deployer.rollout.causes import LOST_GATEWAY, gateway_cause, moves, reload_cause, replace_cause
 from deployer.rollout.model_changes import describe
 from deployer.rollout.served_models import all_loaded

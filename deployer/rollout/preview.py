@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from deployer.config.spec import ModelSpec
 from deployer.engines import compatibility, run_dir
 from deployer.errors import ConfigError, ModelNotFound
-from deployer.results.deployment import Deployment, Launch, ResolvedModel, ServedModel, cli_name
+from deployer.results.deployment import Deployment, cli_name
+from deployer.results.launch import Launch
 from deployer.results.model import Model
 from deployer.results.plan import Change, Export, Plan
+from deployer.results.served import ResolvedModel, ServedModel
 from deployer.rollout import gone, lost_versions, reload
 from deployer.rollout import plan as planning
 from deployer.rollout.breaking_changes import NO_EXPORTS, Exports

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, NotReady
-from deployer.results.deployment import Deployment, ServedModel
+from deployer.results.deployment import Deployment
+from deployer.results.served import ServedModel
 from deployer.rollout import log_patterns
 from deployer.rollout.memory import exhaustion
 from deployer.rollout.workspace import Workspace

@@ -16,7 +16,9 @@ from deployer.errors import DeployerError, SettingRefused, UsageError
 from deployer.manifests import kserve, layout
 from deployer.manifests.objects import Manifest, objects
 from deployer.manifests.workload import Workload, workload
-from deployer.results.deployment import DEFAULT_ENV, ENV_VARIABLE, Rendered, ResolvedModel
+from deployer.results.deployment import DEFAULT_ENV, ENV_VARIABLE
+from deployer.results.launch import Rendered
+from deployer.results.served import ResolvedModel
 from deployer.rollout import lost_versions
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 from deployer.config.spec import ModelSpec
 from deployer.errors import DeployerError
-from deployer.results.deployment import Deployment, ServedModel, format_models
+from deployer.results.deployment import Deployment
 from deployer.results.history import Outcome
+from deployer.results.served import ServedModel, format_models
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.lost_versions import recovery_command

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 
 from deployer.config.models import ModelSpec
 from deployer.errors import UsageError
-from deployer.results.deployment import Deployment, ServedModel
+from deployer.results.deployment import Deployment
+from deployer.results.served import ServedModel
 
 Models = tuple[ServedModel, ...]
 STABLE = "stable"

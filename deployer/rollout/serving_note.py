@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from deployer.errors import DeployerError, EngineUnavailable, LockHeld
-from deployer.results.deployment import ServedModel, format_models
+from deployer.results.served import ServedModel, format_models
 from deployer.rollout.workspace import Workspace
 
 ANSWER_SECONDS = 5.0

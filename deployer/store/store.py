@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, ModelNotFound, VersionExists, note_undone
-from deployer.results.deployment import ServedModel
 from deployer.results.model import MAX_VERSION, NAME, GoldenSummary, Model, Source, check_name, check_version
+from deployer.results.served import ServedModel
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import MANIFEST_FILE, VERSION, find_misplaced, misplaced_root
 from deployer.store import manifest

@@ -19,8 +19,8 @@ from deployer.client import availability
 from deployer.client.client import Client
 from deployer.errors import DeployerError, Overloaded
 from deployer.results.checks import Check, Report
-from deployer.results.deployment import ServedModel
 from deployer.results.model import Model
+from deployer.results.served import ServedModel
 from deployer.system.wait import Readiness
 from deployer.verification import golden, parity
 from deployer.verification.golden import GoldenCase, Tolerance

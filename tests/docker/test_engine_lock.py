@@ -24,7 +24,8 @@ from deployer.engines.docker.engine_lock import EngineLock
 from deployer.engines.docker.host import DockerHost
 from deployer.engines.docker.shared_lock import ExpiryTracker, LockInfo
 from deployer.errors import EngineError, LockHeld
-from deployer.results.deployment import Deployment, Endpoints, Rendered
+from deployer.results.deployment import Deployment, Endpoints
+from deployer.results.launch import Rendered
 from deployer.system import owners
 
 LOCK = f"deployer.lock-{PROJECT}.local-half_plus_two"

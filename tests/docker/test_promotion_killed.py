@@ -24,7 +24,9 @@ from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker.engine import DockerEngine
 from deployer.engines.docker.host import DockerHost
 from deployer.errors import EngineError, VerificationFailed
-from deployer.results.deployment import Deployment, Launch, Rendered, ServedModel
+from deployer.results.deployment import Deployment
+from deployer.results.launch import Launch, Rendered
+from deployer.results.served import ServedModel
 
 NAME, ENV = "killed", "local"
 MOST_CALLS = 40

@@ -16,7 +16,8 @@ from support.world import eventually, free_port
 
 from deployer.client import availability
 from deployer.client.client import Client
-from deployer.results.deployment import Endpoints, ServedModel
+from deployer.results.deployment import Endpoints
+from deployer.results.served import ServedModel
 from deployer.store.store import Store
 from deployer.system.wait import Deadline, wait_until_ready
 from deployer.verification import smoke

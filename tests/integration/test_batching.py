@@ -9,7 +9,7 @@ import pytest
 from support.cli import ANY_PORTS, in_process
 from support.world import MODELS, servers
 
-from deployer.results.deployment import BATCHING_CONFIG
+from deployer.results.launch import BATCHING_CONFIG
 
 
 @pytest.mark.parametrize("verb", [["up"], ["plan"], ["render"]])

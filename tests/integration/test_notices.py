@@ -13,7 +13,7 @@ from support.files import as_text, copy_model
 
 from deployer.engines import run_dir
 from deployer.engines.run_dir import Release
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 
 MODELS = (ServedModel("m", (1,), (), ("d",)),)

@@ -17,7 +17,8 @@ from support.world import servers
 from deployer.engines import run_dir
 from deployer.engines.embedded.engine import EmbeddedEngine
 from deployer.engines.local import DirectoryLocks
-from deployer.results.deployment import Memory, ServedModel, models_text
+from deployer.results.deployment import Memory
+from deployer.results.served import ServedModel, models_text
 
 LOOKS_WHEN_TOLD = "[server.flags]\nfile_system_poll_wait_seconds = 3600\n"
 """A server that looks at the store when it is told of other models, and not by itself meanwhile: then what it unloads

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from deployer.results.deployment import Deployment, Endpoints, Launch, Rendered, ServedModel
+from deployer.results.deployment import Deployment, Endpoints
+from deployer.results.launch import Launch, Rendered
 from deployer.results.plan import Plan, Promote
+from deployer.results.served import ServedModel
 
 ONE = ServedModel("digits", (1,), (), ("aa",))
 TWO = ServedModel("digits", (2,), (), ("bb",))

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from deployer.results.changes import DownResult, TokenResult, UnlockResult, UpResult
 from deployer.results.checks import Check, DoctorResult, Finding, MissingPackages, Report
-from deployer.results.deployment import Deployment, Endpoints, ServedModel
+from deployer.results.deployment import Deployment, Endpoints
 from deployer.results.differences import DiffResult, Numbers, OutputDistance, SignatureChange, VersionFigures
 from deployer.results.history import HistoryResult, Outcome, Release
 from deployer.results.images import ImageBuilt, ImagePushed
 from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Signature, Source, TensorSpec
 from deployer.results.plan import Change, Plan, StartCandidate
 from deployer.results.running import DeploymentStatus, ModelState, SmokeResult
+from deployer.results.served import ServedModel
 from deployer.results.traffic import PhaseFigures, TrafficFigures
 from deployer.results.versions import ExportResult, InspectResult, PruneResult, VersionsResult
 

@@ -10,15 +10,9 @@ from typing import Literal
 from deployer.config.spec import Docker
 from deployer.config.threads import REASON
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT, PROJECT, container_name
-from deployer.results.deployment import (
-    BATCHING_CONFIG,
-    GRPC_PORT,
-    MODEL_CONFIG,
-    MONITORING_CONFIG,
-    REST_PORT,
-    Launch,
-    models_text,
-)
+from deployer.results.deployment import GRPC_PORT, REST_PORT
+from deployer.results.launch import BATCHING_CONFIG, MODEL_CONFIG, MONITORING_CONFIG, Launch
+from deployer.results.served import models_text
 
 CONFIG_MOUNT = "/config"
 

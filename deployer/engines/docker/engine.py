@@ -38,8 +38,10 @@ from deployer.engines.docker.recovery import Recovery
 from deployer.engines.docker.sdk_arguments import Placement, recorded_settings
 from deployer.engines.docker.state import first_serving
 from deployer.errors import EngineError, SettingRefused
-from deployer.results.deployment import Deployment, Launch, Memory, Rendered, ServedModel, models_text
+from deployer.results.deployment import Deployment, Memory
+from deployer.results.launch import Launch, Rendered
 from deployer.results.model import Model
+from deployer.results.served import ServedModel, models_text
 from deployer.savedmodel.op_sets import target_of_image
 from deployer.system.files import chmod_command, first_unreadable, write_atomically
 

@@ -12,7 +12,7 @@ from docker import DockerClient
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.image_pull import GATEWAY_SETTING, SERVER_SETTING, familiar_name, pull
 from deployer.engines.docker.inspection import EngineInfo, Image
-from deployer.results.deployment import NamedImage
+from deployer.results.launch import NamedImage
 
 if TYPE_CHECKING:
     from deployer.engines.docker.host import DockerHost

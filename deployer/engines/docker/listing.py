@@ -19,7 +19,8 @@ from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.engines.docker.inspection import ContainerSummary
 from deployer.engines.docker.names import LABEL, container_name, gateway_name
 from deployer.engines.ports import url_host
-from deployer.results.deployment import Deployment, Endpoints, Gateway, ServedModel, models_from
+from deployer.results.deployment import Deployment, Endpoints, Gateway
+from deployer.results.served import ServedModel, models_from
 
 MODELS_FILE = "models.json"
 RETIRING = "retiring"

@@ -13,7 +13,8 @@ from docker.models.containers import Container
 
 from deployer.engines.docker.container_spec import CONFIG_MOUNT
 from deployer.engines.docker.names import MODELS_MOUNT
-from deployer.results.deployment import MODEL_CONFIG, ServedModel
+from deployer.results.launch import MODEL_CONFIG
+from deployer.results.served import ServedModel
 from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE
 
 NOT_FOUND = (126, 127)

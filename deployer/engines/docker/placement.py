@@ -17,7 +17,8 @@ from deployer.engines.docker.sdk_arguments import Placement
 from deployer.engines.docker.state import DockerState
 from deployer.engines.port_holders import PortHolder, deployment_holder
 from deployer.errors import PortTaken
-from deployer.results.deployment import GRPC_PORT, REST_PORT, Deployment, Launch
+from deployer.results.deployment import GRPC_PORT, REST_PORT, Deployment
+from deployer.results.launch import Launch
 
 FOLDER_LEVEL, GATEWAY_LEVEL = 3, 2
 """STATE_DIR/docker/ENV@PROJECT/NAME/RELEASE of a server, and STATE_DIR/gateway/ENV@PROJECT/NAME of a gateway."""

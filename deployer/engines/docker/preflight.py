@@ -15,8 +15,10 @@ from deployer.engines.docker.host import DockerHost
 from deployer.engines.docker.placement import check_free
 from deployer.errors import EngineError
 from deployer.results.checks import Finding
-from deployer.results.deployment import MODEL_CONFIG, Deployment, ServedModel
+from deployer.results.deployment import Deployment
+from deployer.results.launch import MODEL_CONFIG
 from deployer.results.model import Model
+from deployer.results.served import ServedModel
 from deployer.savedmodel.op_sets import target_of_image
 
 

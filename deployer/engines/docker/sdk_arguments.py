@@ -23,7 +23,8 @@ from deployer.engines.docker.container_spec import (
 )
 from deployer.engines.docker.inspection import Image
 from deployer.engines.docker.names import LABEL
-from deployer.results.deployment import GRPC_PORT, IN_IMAGE, REST_PORT, Launch
+from deployer.results.deployment import GRPC_PORT, IN_IMAGE, REST_PORT
+from deployer.results.launch import Launch
 
 REST = f"{REST_PORT}/tcp"
 GRPC = f"{GRPC_PORT}/tcp"

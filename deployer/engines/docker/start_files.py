@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from deployer.config.templates import render_template
 from deployer.engines.docker import container_spec
 from deployer.engines.docker.host import DockerHost
-from deployer.results.deployment import Launch, Rendered
+from deployer.results.launch import Launch, Rendered
 
 FILES = {"compose": "compose.yaml", "docker-run": "docker-run.sh"}
 """The forms that start a container, and the file of each."""

@@ -22,8 +22,10 @@ from deployer.engines.embedded.inventory import EmbeddedInventory, RunDirectorie
 from deployer.engines.embedded.preflight import EmbeddedPreflight
 from deployer.engines.local import DirectoryLocks, NoImages
 from deployer.errors import EngineError, NotReady, SettingRefused
-from deployer.results.deployment import LOST, Deployment, Launch, Memory, Rendered, ServedModel
+from deployer.results.deployment import LOST, Deployment, Memory
+from deployer.results.launch import Launch, Rendered
 from deployer.results.model import Model
+from deployer.results.served import ServedModel
 from deployer.savedmodel.op_sets import installed_target
 from deployer.system.wait import POLL_SECONDS, Deadline, wait_until
 

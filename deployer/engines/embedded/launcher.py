@@ -14,15 +14,8 @@ from deployer.engines.embedded import releases
 from deployer.engines.ports import HeldPort
 from deployer.engines.run_dir import Release
 from deployer.errors import EngineError
-from deployer.results.deployment import (
-    BATCHING_CONFIG,
-    GRPC_PORT,
-    MODEL_CONFIG,
-    MONITORING_CONFIG,
-    REST_PORT,
-    Deployment,
-    Launch,
-)
+from deployer.results.deployment import GRPC_PORT, REST_PORT, Deployment
+from deployer.results.launch import BATCHING_CONFIG, MODEL_CONFIG, MONITORING_CONFIG, Launch
 from deployer.system.files import os_error_hint
 
 

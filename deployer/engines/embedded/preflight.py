@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from deployer.engines.base import Address
 from deployer.engines.local import check_address
 from deployer.results.checks import Finding, MissingPackages
-from deployer.results.deployment import Deployment, ServedModel
+from deployer.results.deployment import Deployment
 from deployer.results.model import Model
+from deployer.results.served import ServedModel
 from deployer.savedmodel.op_sets import installed_target
 from deployer.system.packages import install_line, missing_packages
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from deployer import engines
 from deployer.config import loader, threads
-from deployer.results.deployment import DEFAULT_ENV, GONE, GRPC_PORT, REST_PORT, Deployment, Launch
+from deployer.results.deployment import DEFAULT_ENV, GONE, GRPC_PORT, REST_PORT, Deployment
+from deployer.results.launch import Launch
 from deployer.rollout import gone, other_deployments
 from deployer.rollout.addresses import exposure, taken_by
 from deployer.rollout.notices import overrides

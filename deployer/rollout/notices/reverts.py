@@ -7,8 +7,10 @@ from itertools import zip_longest
 
 from deployer.config.spec import ModelSpec, Spec
 from deployer.results.changes import UpResult
-from deployer.results.deployment import Deployment, Launch, ServedModel
+from deployer.results.deployment import Deployment
 from deployer.results.history import LABEL, REDEPLOY, ROLLBACK, Outcome, Release
+from deployer.results.launch import Launch
+from deployer.results.served import ServedModel
 from deployer.rollout.served_models import current_version
 from deployer.rollout.workspace import Workspace
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployer.results.deployment import ServedModel
 from deployer.results.history import LABEL, REDEPLOY, ROLLBACK
+from deployer.results.served import ServedModel
 from deployer.rollout import served_models
 
 Models = tuple[ServedModel, ...]

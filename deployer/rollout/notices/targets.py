@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from deployer.config.spec import ModelSpec
-from deployer.results.deployment import Deployment, Launch, ServedModel
+from deployer.results.deployment import Deployment
+from deployer.results.launch import Launch
+from deployer.results.served import ServedModel
 from deployer.rollout.served_models import current_version
 from deployer.rollout.targets import own_version
 from deployer.rollout.workspace import Workspace

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from deployer.config import capabilities
 from deployer.config.gateway import unused_settings
 from deployer.config.origins import Origins
-from deployer.results.deployment import Deployment, Launch
+from deployer.results.deployment import Deployment
+from deployer.results.launch import Launch
 from deployer.results.plan import Change, Export, Plan
 from deployer.rollout.launch import capability_row
 from deployer.rollout.monitor import questions_for

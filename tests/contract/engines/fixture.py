@@ -19,8 +19,10 @@ from deployer.config import render
 from deployer.config.spec import Spec
 from deployer.engines.base import Engine
 from deployer.engines.docker.engine import DockerEngine
-from deployer.results.deployment import Deployment, Launch, ServedModel
+from deployer.results.deployment import Deployment
+from deployer.results.launch import Launch
 from deployer.results.model import TensorSpec
+from deployer.results.served import ServedModel
 from deployer.system.wait import Deadline, Observation, Readiness, wait_until_ready
 
 MODEL = "half_plus_two"

@@ -17,18 +17,10 @@ from deployer.engines.local import DirectoryLocks, NoImages, check_address
 from deployer.engines.port_holders import PortHolder, process_holder
 from deployer.errors import EngineError, SettingRefused
 from deployer.results.checks import Finding
-from deployer.results.deployment import (
-    GRPC_PORT,
-    MODEL_CONFIG,
-    REST_PORT,
-    Deployment,
-    Endpoints,
-    Launch,
-    Memory,
-    Rendered,
-    ServedModel,
-)
+from deployer.results.deployment import GRPC_PORT, REST_PORT, Deployment, Endpoints, Memory
+from deployer.results.launch import MODEL_CONFIG, Launch, Rendered
 from deployer.results.model import Model
+from deployer.results.served import ServedModel
 from support.memory.platform import Address, Platform, Running, platform_of
 from support.memory.server import ModelServer
 from support.world import free_port

@@ -12,9 +12,10 @@ import numpy as np
 import deployer
 from deployer.client.client import Client, ModelTarget
 from deployer.results.changes import UpResult
-from deployer.results.deployment import Deployment, ServedModel
+from deployer.results.deployment import Deployment
 from deployer.results.history import Outcome, Release
 from deployer.results.model import Model, TensorSpec
+from deployer.results.served import ServedModel
 from deployer.store.store import Store
 from support.memory.engine import MemoryEngine
 from support.memory.linear import SIGNATURE, Linear, publish

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from deployer.config import render, templates
 from deployer.config.spec import Batching, Monitoring
 from deployer.errors import TemplateError
-from deployer.results.deployment import BATCHING_CONFIG, MODEL_CONFIG, MONITORING_CONFIG, ServedModel
+from deployer.results.launch import BATCHING_CONFIG, MODEL_CONFIG, MONITORING_CONFIG
+from deployer.results.served import ServedModel
 from deployer.savedmodel.messages import message_class
 from deployer.server import declared
 

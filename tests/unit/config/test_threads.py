@@ -11,8 +11,10 @@ from support.cli import in_process
 from support.world import MODELS
 
 from deployer.config import threads
-from deployer.results.deployment import Deployment, Endpoints, Launch, Rendered, ServedModel
+from deployer.results.deployment import Deployment, Endpoints
+from deployer.results.launch import Launch, Rendered
 from deployer.results.plan import Change
+from deployer.results.served import ServedModel
 from deployer.rollout import plan
 
 ONE = ServedModel("digits", (1,), (), ("aa",))

@@ -21,10 +21,10 @@ from support.results import (
 from deployer import console
 from deployer.cli.options import Output
 from deployer.results.changes import UnlockResult, UpResult
-from deployer.results.deployment import ServedModel
 from deployer.results.history import HistoryResult
 from deployer.results.plan import Change, CheckServing, Plan
 from deployer.results.running import DeploymentStatus
+from deployer.results.served import ServedModel
 
 
 def test_notices_are_on_stderr_and_in_the_json(capsys):

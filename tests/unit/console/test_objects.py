@@ -20,7 +20,7 @@ from support.results import (
 from deployer import console, results
 from deployer.errors import VerificationFailed
 from deployer.results.checks import DoctorResult, Finding, Report
-from deployer.results.deployment import Rendered
+from deployer.results.launch import Rendered
 
 FAILURE = VerificationFailed("it answered wrong", hint="look at it", log=("first", "last"))
 

@@ -16,7 +16,8 @@ from deployer.engines.docker.engine import DockerEngine
 from deployer.engines.docker.host import DockerHost
 from deployer.engines.docker.inspection import EngineInfo
 from deployer.errors import EngineError
-from deployer.results.deployment import Rendered, ServedModel
+from deployer.results.launch import Rendered
+from deployer.results.served import ServedModel
 
 
 def engine(**settings) -> DockerEngine:

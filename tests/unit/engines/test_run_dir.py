@@ -11,7 +11,9 @@ import pytest
 
 from deployer.engines import run_dir
 from deployer.engines.run_dir import CONFIG_DIR, LOG_FILE, RELEASE_FILE, Release
-from deployer.results.deployment import Endpoints, Rendered, ServedModel
+from deployer.results.deployment import Endpoints
+from deployer.results.launch import Rendered
+from deployer.results.served import ServedModel
 
 RELEASE = Release(
     name="m",

@@ -10,7 +10,7 @@ import tomllib
 
 from deployer.manifests.pods import READ_BYTES_PER_SECOND, startup_seconds
 from deployer.manifests.quantities import cpus, memory
-from deployer.results.deployment import models_from
+from deployer.results.served import models_from
 
 CLAIM = '[models.text]\n[kubernetes]\nmodels_claim = "m"\n'
 

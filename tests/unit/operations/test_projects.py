@@ -14,7 +14,7 @@ from deployer.config.options import Settings
 from deployer.engines import run_dir
 from deployer.engines.run_dir import Release
 from deployer.operations.history import history
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 
 MODELS = (ServedModel("m", (1,), (), ("d",)),)

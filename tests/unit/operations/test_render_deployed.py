@@ -15,7 +15,7 @@ from support.world import MODELS, only_servers_below
 
 from deployer.engines import run_dir
 from deployer.engines.run_dir import Release
-from deployer.results.deployment import ServedModel, models_from
+from deployer.results.served import ServedModel, models_from
 
 PORTS = ["127.0.0.2:9611:8501", "127.0.0.2:9612:8500"]
 DOCUMENTS = {

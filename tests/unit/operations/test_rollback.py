@@ -9,8 +9,9 @@ import pytest
 
 from deployer.errors import NoSuchRelease
 from deployer.operations.rollback import select_release
-from deployer.results.deployment import Deployment, Endpoints, ServedModel
+from deployer.results.deployment import Deployment, Endpoints
 from deployer.results.history import ROLLBACK, Outcome, Release
+from deployer.results.served import ServedModel
 
 
 def served(version: int) -> tuple[ServedModel, ...]:

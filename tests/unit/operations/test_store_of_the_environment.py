@@ -10,7 +10,7 @@ from support.memory.linear import Linear, publish
 
 from deployer.engines import run_dir
 from deployer.engines.run_dir import Release
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.store.store import Store
 

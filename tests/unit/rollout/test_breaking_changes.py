@@ -10,8 +10,9 @@ from support.memory.project import NAME, VERSIONS, Project
 
 import deployer
 from deployer.errors import VerificationFailed
-from deployer.results.deployment import Launch, Rendered, ServedModel
+from deployer.results.launch import Launch, Rendered
 from deployer.results.plan import Change
+from deployer.results.served import ServedModel
 from deployer.rollout.breaking_changes import (
     BreakingChange,
     IncomparableVersions,

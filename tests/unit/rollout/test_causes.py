@@ -10,8 +10,10 @@ from support.launches import ONE, launch_of, serving
 
 from deployer.config.render import render
 from deployer.config.spec import Batching, Monitoring
-from deployer.results.deployment import BATCHING_CONFIG, Gateway, NamedImage, Rendered, ServedModel
+from deployer.results.deployment import Gateway
+from deployer.results.launch import BATCHING_CONFIG, NamedImage, Rendered
 from deployer.results.plan import Change, Promote
+from deployer.results.served import ServedModel
 from deployer.rollout import plan
 
 

@@ -13,7 +13,7 @@ from deployer.config.options import Settings
 from deployer.engines import run_dir
 from deployer.engines.port_holders import PortHolder, deployment_holder
 from deployer.engines.run_dir import Release
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 from deployer.rollout.other_deployments import holder_command
 from deployer.rollout.workspace import open_workspace
 

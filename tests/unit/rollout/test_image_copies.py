@@ -14,7 +14,7 @@ from support.world import MODELS
 from deployer.config.spec import Spec
 from deployer.engines.docker.model_image.labels import Contents
 from deployer.errors import BrokenModel, EngineError
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 from deployer.rollout import image_source
 from deployer.store.manifest import compute_digest
 

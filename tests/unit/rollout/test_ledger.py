@@ -8,8 +8,8 @@ from contextlib import closing
 import pytest
 
 from deployer.errors import LedgerError
-from deployer.results.deployment import ServedModel
 from deployer.results.history import Outcome
+from deployer.results.served import ServedModel
 from deployer.rollout.ledger import ADDED_COLUMNS, LEDGER_FILE, Ledger
 
 MODELS = (ServedModel("a", (1, 3), (("stable", 1),), ("x", "y")), ServedModel("b", (7,), (), ("z",)))

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from support.memory.project import Project
 
-from deployer.results.deployment import Deployment, Endpoints, Memory, ServedModel
+from deployer.results.deployment import Deployment, Endpoints, Memory
 from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Source
 from deployer.results.plan import Change
+from deployer.results.served import ServedModel
 from deployer.rollout import memory as memory_checks
 
 MIB = 2**20

@@ -12,7 +12,7 @@ from support.results import DEPLOYMENT, MODEL
 
 from deployer.config.options import Settings
 from deployer.config.spec import Spec
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 from deployer.rollout import lost_versions, other_deployments
 from deployer.rollout.workspace import Workspace
 

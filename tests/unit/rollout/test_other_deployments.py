@@ -16,7 +16,7 @@ from deployer.config.spec import Spec
 from deployer.engines import run_dir
 from deployer.engines.embedded.engine import EmbeddedEngine
 from deployer.engines.run_dir import Release
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 from deployer.rollout import other_deployments
 from deployer.rollout.workspace import Workspace
 

@@ -17,7 +17,7 @@ from deployer.engines import run_dir
 from deployer.engines.embedded import processes
 from deployer.engines.embedded.processes import ServerProcess
 from deployer.engines.run_dir import Release
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 from deployer.rollout import other_deployments
 from deployer.rollout.workspace import open_workspace
 from deployer.store.store import Store

@@ -16,8 +16,8 @@ from support.world import only_servers_below
 from deployer.engines import run_dir
 from deployer.engines.embedded.engine import EmbeddedEngine
 from deployer.engines.run_dir import Release
-from deployer.results.deployment import ServedModel
 from deployer.results.history import Outcome
+from deployer.results.served import ServedModel
 from deployer.rollout import other_histories
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.store.store import Store

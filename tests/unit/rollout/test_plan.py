@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from support.launches import BOTH, ONE, TWO, kinds, launch_of, serving
 
-from deployer.results.deployment import Gateway, NamedImage, Rendered
+from deployer.results.deployment import Gateway
+from deployer.results.launch import NamedImage, Rendered
 from deployer.results.plan import (
     AwaitCandidate,
     AwaitServing,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from support.launches import ACCEPTED, APART, ONE, RELOAD, TWO, kinds, launch_of, promotion, serving
 
-from deployer.results.deployment import Gateway, NamedImage
+from deployer.results.deployment import Gateway
+from deployer.results.launch import NamedImage
 from deployer.results.plan import Change
 from deployer.rollout import plan
 

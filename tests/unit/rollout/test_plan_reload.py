@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 from support.launches import ACCEPTED, APART, BOTH, ONE, RELOAD, TWO, kinds, launch_of, serving
 
-from deployer.results.deployment import ServedModel
 from deployer.results.plan import Change, Reload, VerifyServing
+from deployer.results.served import ServedModel
 from deployer.rollout import plan
 from deployer.rollout.plan import Conditions
 

@@ -11,9 +11,10 @@ from support.memory.project import ANSWERS, NAME, Project
 import deployer
 from deployer.config import render
 from deployer.errors import ModelNotFound
-from deployer.results.deployment import Launch, ServedModel
 from deployer.results.history import Outcome
+from deployer.results.launch import Launch
 from deployer.results.plan import Change
+from deployer.results.served import ServedModel
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 
 COMMANDS: dict[str, Callable[[Project], object]] = {

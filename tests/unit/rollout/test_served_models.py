@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 from deployer.rollout import served_models
 
 

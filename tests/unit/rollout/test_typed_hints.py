@@ -11,7 +11,8 @@ from support.cli import Ended, in_process
 from support.memory import MemoryEngine, platform
 from support.memory.project import Project
 
-from deployer.results.deployment import Deployment, ServedModel
+from deployer.results.deployment import Deployment
+from deployer.results.served import ServedModel
 
 ALT = "server.rest_port = 0\nserver.grpc_port = 0\n"
 LOCATIONS = {

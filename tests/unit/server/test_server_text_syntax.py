@@ -13,7 +13,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from deployer.config import render
 from deployer.config.spec import Batching, Monitoring
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 from deployer.server.status import ServingError
 from deployer.server.text_protos import read
 from deployer.server.text_syntax import TextSyntaxError, parse, plain

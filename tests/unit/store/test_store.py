@@ -25,8 +25,8 @@ from deployer.errors import (
     VersionExists,
     undone,
 )
-from deployer.results.deployment import ServedModel
 from deployer.results.model import GoldenSummary, Model, Source
+from deployer.results.served import ServedModel
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import MANIFEST_FILE
 from deployer.store import store as stores

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from deployer.engines.run_dir import Release
-from deployer.results.deployment import ServedModel
 from deployer.results.model import SavedModelInfo, Signature, TensorSpec
+from deployer.results.served import ServedModel
 from deployer.system import documents
 from deployer.system.documents import Mismatch
 

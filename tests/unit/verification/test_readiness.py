@@ -10,7 +10,8 @@ from support.world import free_port
 
 from deployer.client import availability
 from deployer.client.client import Client
-from deployer.results.deployment import Endpoints, ServedModel
+from deployer.results.deployment import Endpoints
+from deployer.results.served import ServedModel
 from deployer.system.wait import Observation, Readiness
 from deployer.verification import smoke
 

@@ -13,7 +13,7 @@ from deployer.config.templates import render_template
 from deployer.engines.docker.gateway import tokens
 from deployer.engines.docker.gateway.directory import MOUNT, SLOTS, GatewayDir
 from deployer.errors import ConfigError
-from deployer.results.deployment import digest_of_parts
+from deployer.results.launch import digest_of_parts
 
 if TYPE_CHECKING:
     from deployer.engines.docker.gateway.tls import KeyPair

@@ -12,7 +12,8 @@ from deployer.engines.docker.model_image.assembly import ModelImage
 from deployer.engines.docker.model_image.base_image import BaseImage
 from deployer.engines.docker.model_image.description import HEALTH_CHECK, ImageDescription, describe
 from deployer.engines.docker.model_image.layers import Layer, LayerFile
-from deployer.results.deployment import REST_PORT, Launch
+from deployer.results.deployment import REST_PORT
+from deployer.results.launch import Launch
 from deployer.results.model import Model
 from deployer.store.contents import StoredFile, files_of
 

@@ -9,7 +9,8 @@ from deployer.engines.docker.container_spec import CONFIG_MOUNT, Health, server_
 from deployer.engines.docker.model_image.labels import OCI, Contents
 from deployer.engines.docker.names import MODELS_MOUNT
 from deployer.engines.docker.sdk_arguments import SECOND
-from deployer.results.deployment import BATCHING_CONFIG, GRPC_PORT, MONITORING_CONFIG, REST_PORT, Launch
+from deployer.results.deployment import GRPC_PORT, REST_PORT
+from deployer.results.launch import BATCHING_CONFIG, MONITORING_CONFIG, Launch
 
 HEALTH_CHECK = "healthcheck.sh"
 

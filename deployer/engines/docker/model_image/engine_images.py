@@ -19,7 +19,7 @@ from deployer.engines.docker.model_image.extraction import Extraction
 from deployer.engines.docker.model_image.labels import Contents
 from deployer.engines.docker.model_image.loader import Loader
 from deployer.errors import EngineError
-from deployer.results.deployment import Launch
+from deployer.results.launch import Launch
 from deployer.results.model import Model
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from deployer.config.models import check_label
 from deployer.engines.docker.names import CONTENTS
 from deployer.errors import EngineError, InvalidValue
-from deployer.results.deployment import ServedModel, models_from, models_text
 from deployer.results.model import check_name, check_version
+from deployer.results.served import ServedModel, models_from, models_text
 
 FORMAT = "1"
 MAX_CHARACTERS = 1 << 20

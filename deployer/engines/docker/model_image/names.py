@@ -6,7 +6,8 @@ import re
 
 from deployer.config.image import is_repository
 from deployer.errors import InvalidValue
-from deployer.results.deployment import ServedModel, digest, models_text
+from deployer.results.launch import digest
+from deployer.results.served import ServedModel, models_text
 
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 

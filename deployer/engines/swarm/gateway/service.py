@@ -24,7 +24,7 @@ from deployer.engines.swarm.inspection import Service
 from deployer.engines.swarm.names import GATEWAY, service_name
 from deployer.errors import SettingRefused
 from deployer.results.deployment import Gateway as GatewayState
-from deployer.results.deployment import digest_of_parts
+from deployer.results.launch import digest_of_parts
 from deployer.system.wait import Deadline, wait_until
 
 DIGEST, SETTINGS, TEMPORARY = f"{LABEL}gateway_digest", f"{LABEL}settings", f"{LABEL}temporary"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from deployer.engines.docker.model_image.labels import Contents, read
 from deployer.engines.docker.names import CONTENTS
 from deployer.errors import EngineError
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 
 DIGEST = "0" * 64
 WHOLE = Contents(

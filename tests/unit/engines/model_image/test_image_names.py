@@ -6,7 +6,7 @@ import pytest
 
 from deployer.engines.docker.model_image.names import check_name, image_name, with_tag
 from deployer.errors import InvalidValue
-from deployer.results.deployment import ServedModel
+from deployer.results.served import ServedModel
 
 ONE = (ServedModel("Half", (3,)),)
 TWO = (ServedModel("a", (1, 2)),)

@@ -16,7 +16,8 @@ from deployer.config.spec import Docker, Gateway, Server, Spec
 from deployer.engines.base import Address
 from deployer.engines.port_holders import PortHolder
 from deployer.errors import PortTaken
-from deployer.results.deployment import Deployment, Endpoints, Launch, Rendered
+from deployer.results.deployment import Deployment, Endpoints
+from deployer.results.launch import Launch, Rendered
 from deployer.rollout.notices.defaults import notices
 from deployer.rollout.workspace import Workspace
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from support.memory.project import NAME, Project
 
-from deployer.results.deployment import ServedModel
 from deployer.results.history import LABEL, REDEPLOY, ROLLBACK
+from deployer.results.served import ServedModel
 from deployer.rollout.notices import routing
 
 UP = ""
