@@ -52,7 +52,7 @@ _TYPES = {
     "config.options": ("Settings",),
     "results.changes": ("DownResult", "TokenResult", "UnlockResult", "UpResult"),
     "results.checks": ("Check", "DoctorResult", "Finding", "Report"),
-    "results.deployment": ("Deployment", "Endpoints", "Gateway"),
+    "results.deployment": ("Deployment", "Endpoints", "Gateway", "Node"),
     "results.differences": ("DiffResult", "OutputDistance", "SignatureChange", "VersionFigures"),
     "results.history": ("HistoryResult", "Outcome", "Release"),
     "results.images": ("ImageBuilt", "ImagePushed"),
@@ -187,6 +187,7 @@ if TYPE_CHECKING:
     from deployer.results.deployment import Deployment as Deployment
     from deployer.results.deployment import Endpoints as Endpoints
     from deployer.results.deployment import Gateway as Gateway
+    from deployer.results.deployment import Node as Node
     from deployer.results.differences import DiffResult as DiffResult
     from deployer.results.differences import OutputDistance as OutputDistance
     from deployer.results.differences import SignatureChange as SignatureChange
