@@ -20,6 +20,7 @@ from deployer.errors import EngineError
 if TYPE_CHECKING:
     from deployer.engines.docker.engine import DockerEngine
     from deployer.engines.port_holders import PortHolder
+    from deployer.engines.swarm.engine import SwarmEngine
 
 SHORT_TIMEOUT_SECONDS = 3.0
 """The time limit for each answer of an engine that the user did not select."""
@@ -55,7 +56,25 @@ def docker_engine(spec: Spec, *, store_dir: Path | None = None) -> DockerEngine:
     )
 
 
-ENGINES: dict[str, Callable[[Spec], Engine]] = {"docker": docker_engine, "embedded": _embedded}
+def swarm_engine(spec: Spec, *, store_dir: Path | None = None) -> SwarmEngine:
+    """Return the Swarm engine that the settings describe: its manager is the Docker Engine that they select.
+
+    `store_dir` is the project's store, of which `models_dir` is a copy, as for `docker_engine`.
+    """
+    from deployer.engines.swarm.engine import SwarmEngine
+    from deployer.engines.swarm.host import SwarmHost
+
+    docker = docker_engine(spec, store_dir=store_dir or spec.models_dir).host
+    return SwarmEngine(SwarmHost(docker, spec.swarm))
+
+
+ENGINES: dict[str, Callable[[Spec], Engine]] = {
+    "docker": docker_engine,
+    "embedded": _embedded,
+    "swarm": swarm_engine,
+}
+AUTOMATIC = ("docker", "embedded")
+"""The engines that `auto` chooses from."""
 
 
 RENDERED_BY = {"compose": "docker", "docker-run": "docker", "dockerfile": "docker"}
@@ -83,7 +102,7 @@ def select_engines(spec: Spec) -> EngineSelection:
         return EngineSelection((ENGINES[spec.engine](spec),))
     docker_problem = "" if context.choose(spec.docker.host).source else _docker_problem()
     return EngineSelection(
-        tuple(make(spec) for name, make in ENGINES.items() if name != "docker" or not docker_problem), docker_problem
+        tuple(ENGINES[name](spec) for name in AUTOMATIC if name != "docker" or not docker_problem), docker_problem
     )
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).parents[2] / "docker" / "testbed" / "cluster.sh"
 DIRECTORY = Path(os.environ.get("DEPLOYER_TESTBED_DIR", "/var/lib/deployer-testbed"))
+NAME = os.environ.get("DEPLOYER_TESTBED_CLUSTER", "main")
+"""The one that test processes share."""
 SECONDS = 600
 
 
@@ -89,7 +91,7 @@ def read(name: str = "main") -> Cluster:
 def shared(images: Sequence[str]) -> Iterator[Cluster]:
     """The cluster that test processes share, also those of other checkouts. The last one of them stops it, if a test
     process started it."""
-    directory = DIRECTORY / "cluster" / "main"
+    directory = DIRECTORY / "cluster" / NAME
     directory.mkdir(parents=True, exist_ok=True)
     started = directory / "started-by-tests"
     with (directory / "users").open("w") as users, (directory / "starting").open("w") as starting:
@@ -98,18 +100,18 @@ def shared(images: Sequence[str]) -> Iterator[Cluster]:
             fcntl.flock(starting, fcntl.LOCK_EX)
             _ensure(images, started)
             fcntl.flock(starting, fcntl.LOCK_UN)
-            yield read()
+            yield read(NAME)
         finally:
             _stop_if_last(users.fileno(), started)
 
 
 def _ensure(images: Sequence[str], started: Path) -> None:
-    if run("status").returncode == 0:
-        made = run("load", *images)
+    if run("status", name=NAME).returncode == 0:
+        made = run("load", *images, name=NAME)
         assert made.returncode == 0, made.stderr
         return
     started.touch()
-    start(*images)
+    start(*images, name=NAME)
     started.touch()  # `up` deletes it: who calls it by hand keeps the cluster
 
 
@@ -119,7 +121,7 @@ def _stop_if_last(users: int, started: Path) -> None:
     except BlockingIOError:
         return
     if started.exists():
-        run("down")
+        run("down", name=NAME)
         started.unlink()
 
 

@@ -68,7 +68,7 @@ class DockerHost:
 
         connect_anew = partial(connect, self.settings.host)
         source = self.store_dir or self.models_dir  # an image with the models inside needs no volume of its own
-        return RemoteMachine(transport, self.project, source.resolve(), connect_anew, self._helper_image)
+        return RemoteMachine(transport, self.project, source.resolve(), connect_anew, self.helper_image)
 
     @property
     def in_image(self) -> bool:
@@ -80,7 +80,7 @@ class DockerHost:
         """The directories that servers mount; empty for an engine on another machine, which has other ones."""
         return () if self.machine.is_remote else (self.models_dir.resolve(), self.state_dir.resolve())
 
-    def _helper_image(self) -> str:
+    def helper_image(self) -> str:
         """Return an image of the engine that can run a helper; empty if it has none."""
         if self.image is not None:
             return self.image.id

@@ -1,8 +1,8 @@
 """The helper: a container next to the servers of an engine on another machine, for files, ports and connections.
 
 Its process is `cat`, whose input is a connection of this command: when the command ends, even by SIGKILL, the engine
-closes that input, `cat` ends, and the engine removes the container. It uses the host's network, where the ports of
-servers are, and mounts volumes.
+closes that input, `cat` ends, and the engine removes the container. It mounts volumes, and uses the host's network,
+where the ports of servers are, or another one.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from deployer.engines.docker.remote.transport import Transport
 from deployer.errors import EngineError
 
 HELPER = f"{LABEL}helper"
+HOST_NETWORK = "host"
 STALE_SECONDS = 60.0
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
 DIAL = """
@@ -59,11 +60,18 @@ class Helper:
     stdin: socket.socket
 
     @classmethod
-    def start(cls, client: DockerClient, transport: Transport, image: str, volumes: Mapping[str, str]) -> Helper:
+    def start(
+        cls,
+        client: DockerClient,
+        transport: Transport,
+        image: str,
+        volumes: Mapping[str, str],
+        network: str = HOST_NETWORK,
+    ) -> Helper:
         """Start a helper of an image of the engine. Raise EngineError."""
         with docker_errors("starting a helper container"), stream_errors():
             _remove_stale(client)
-            container = client.containers.create(**_creation(image, volumes))
+            container = client.containers.create(**_creation(image, volumes, network))
             try:
                 url = client.api._url("/containers/{0}/attach", container.id)
                 stdin = transport.open_stream(f"{_path(url)}?stream=1&stdin=1", {})
@@ -171,7 +179,7 @@ def live_helpers(client: DockerClient) -> Iterator[str]:
         yield from (each["Id"][:12] for each in client.api.containers(filters={"label": HELPER}))
 
 
-def _creation(image: str, volumes: Mapping[str, str]) -> dict[str, object]:
+def _creation(image: str, volumes: Mapping[str, str], network: str) -> dict[str, object]:
     return {
         "image": image,
         "name": f"deployer.helper-{secrets.token_hex(6)}",
@@ -179,7 +187,7 @@ def _creation(image: str, volumes: Mapping[str, str]) -> dict[str, object]:
         "command": [],
         "labels": {HELPER: str(int(time.time()))},
         "mounts": [Mount(target=target, source=name, type="volume") for name, target in volumes.items()],
-        "network_mode": "host",
+        "network_mode": network,
         "userns_mode": "host",
         "stdin_open": True,
         "auto_remove": True,

@@ -1,4 +1,4 @@
-"""The sockets to a Docker Engine on another machine, and the streams of a process that the engine runs there."""
+"""The sockets to a Docker Engine, and the streams of a process that it runs."""
 
 from __future__ import annotations
 
@@ -65,15 +65,10 @@ class Transport:
 
     def dial(self) -> socket.socket:
         """Return a connected socket. Raise EngineUnavailable, OSError."""
+        if self.address.scheme == UNIX:
+            return _unix_socket(self.address.path)
         if self.address.scheme == SSH:
-            sock = socket.socket(socket.AF_UNIX)
-            sock.settimeout(ANSWER_SECONDS)
-            try:
-                sock.connect(str(ssh.open_tunnel(self.address).socket))
-            except BaseException:
-                sock.close()
-                raise
-            return sock
+            return _unix_socket(str(ssh.open_tunnel(self.address).socket))
         sock = socket.create_connection((self.address.host, self.address.port or 0), CONNECT_SECONDS)
         sock.settimeout(ANSWER_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -105,6 +100,17 @@ class Transport:
             sock.close()
             raise
         return sock
+
+
+def _unix_socket(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(ANSWER_SECONDS)
+    try:
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def check_files(address: EngineAddress, tls: TlsFiles | None) -> None:

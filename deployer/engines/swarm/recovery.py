@@ -1,0 +1,70 @@
+"""Recovery of a change that failed or was killed: the last accepted server serves again, and the rest is removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deployer.engines.swarm import service_spec
+from deployer.engines.swarm.host import SwarmHost
+from deployer.engines.swarm.inspection import RELEASE, Service
+from deployer.engines.swarm.state import Services
+from deployer.engines.swarm.tasks import Tasks
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """The recovery of one deployment, with its lock held."""
+
+    host: SwarmHost
+    tasks: Tasks
+    name: str
+    env: str
+
+    def run(self) -> tuple[str, ...]:
+        """Recover the deployment, and return what was done, one sentence each."""
+        notes = tuple(self._repair(self.host.state.services(self.name, self.env)))
+        self.clear_unused()
+        return notes
+
+    def _repair(self, services: Services) -> Iterator[str]:
+        if services.server is not None:
+            yield from self._repair_server(services.server, services.gateway)
+        for candidate in filter(None, (services.candidate,)):
+            yield f"the server {candidate.labels.get(RELEASE)} was left by a killed command, and is removed"
+        self.host.state.remove_services(services.candidate, services.pull)
+
+    def _repair_server(self, server: Service, gateway: Service | None) -> Iterator[str]:
+        release = server.labels.get(RELEASE, "")
+        if service_spec.is_accepted(server.labels):
+            if server.update_state == "rollback_started":
+                self._await_rollback(server, release)
+            return
+        before = (server.previous or {}).get("Labels") or {}
+        if not service_spec.is_accepted(before):
+            self.host.state.remove_services(server)
+            yield f"release {release}, which was not accepted yet, is removed"
+            return
+        self.host.api.roll_back_service(server)
+        self._await_rollback(server, before.get(RELEASE, ""))
+        if gateway is not None and gateway.labels.get(RELEASE) == release:
+            self.host.gateway.restore(self.name, self.env)
+        yield f"release {before.get(RELEASE)} serves again: what was to replace it was not accepted yet"
+
+    def _await_rollback(self, server: Service, release: str) -> None:
+        """Wait until the servers of a release alone get requests again."""
+        self.tasks.await_rollback(server)
+        self.tasks.await_replaced(server.id, release)
+
+    def clear_unused(self) -> None:
+        """Remove the secrets that no service uses; without a server also the gateway and the network."""
+        state = self.host.state
+        services = state.services(self.name, self.env)
+        state.remove_unused_secrets(self.name, self.env, services)
+        if services.server is not None:
+            self.host.gateway.prune(self.name, self.env)
+        elif services.candidate is None:
+            self.host.gateway.remove(self.name, self.env)
+            for network in state.networks(self.name, self.env):
+                self.host.overlay(network).end()
+            state.remove_network(self.name, self.env)
