@@ -144,13 +144,14 @@ class Waiting:
 def find_holder(api: SwarmApi, name: str, ports: tuple[int, int]) -> PortTaken | None:
     """Return the error for a port that tasks of another service than `name` hold; None if none does."""
     for service in api.services():
-        if service.name == name or not (shared := service.published_ports & set(ports)):
+        shared = [port for port in ports if port in service.published_ports]
+        if service.name == name or not shared:
             continue
         nodes = api.nodes()
         current = [task for task in api.tasks(service.id) if task.is_current and task.node_id in nodes]
         if current:
             held = sorted({nodes[task.node_id].name for task in current})
-            return port_taken(min(shared), ", ".join(held), f"the service {service.name}")
+            return port_taken(shared[0], ", ".join(held), f"the service {service.name}")
     return None
 
 
