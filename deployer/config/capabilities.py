@@ -18,12 +18,13 @@ from deployer.config.gateway import Gateway
 from deployer.config.interpolation import Secret
 from deployer.config.origins import Origins
 from deployer.config.spec import ModelSpec, Spec
+from deployer.config.swarm import DEFAULT_GATEWAYS, EVERY_ADDRESS
 from deployer.errors import SettingRefused
 from deployer.results.deployment import DEFAULT_ENV
 
-DOCKER, EMBEDDED = "docker", "embedded"
+DOCKER, EMBEDDED, SWARM = "docker", "embedded", "swarm"
 COMPOSE, DOCKER_RUN, DOCKERFILE, K8S, KSERVE = "compose", "docker-run", "dockerfile", "k8s", "kserve"
-ENGINES = (DOCKER, EMBEDDED)
+ENGINES = (DOCKER, EMBEDDED, SWARM)
 CONTAINER_FILES = (COMPOSE, DOCKER_RUN)
 MANIFESTS = (K8S, KSERVE)
 FORMS = (*CONTAINER_FILES, DOCKERFILE, *MANIFESTS)
@@ -87,6 +88,80 @@ LIMITS = (
         "one (deployer down first moves a deployment there)",
         "true",
         lambda spec: spec.gateway.enabled,
+    ),
+    Limit(
+        (SWARM,),
+        ("gateway.enabled",),
+        "a gateway spreads the requests over the servers",
+        f"take it out, or set it under [env.{DEFAULT_ENV}] for another engine",
+        "false",
+        lambda spec: not spec.gateway.enabled,
+    ),
+    Limit(
+        (SWARM,),
+        ("server.host",),
+        "a Swarm opens ports on every address of a node",
+        f'server.host = "{EVERY_ADDRESS}", or none; gateway.tokens and gateway.tls keep others out',
+        f"not {EVERY_ADDRESS}",
+        lambda spec: spec.server.host not in (None, EVERY_ADDRESS),
+    ),
+    Limit(
+        (SWARM,),
+        ("docker.gpus",),
+        "a service gets GPUs as generic resources of the nodes alone, which deployer does not know",
+        "--engine docker",
+    ),
+    Limit(
+        (SWARM,),
+        ("docker.restart",),
+        "a Swarm starts another server in the place of one that ends",
+        f"set it under [env.{DEFAULT_ENV}], which is for this machine",
+        '"no", "on-failure"',
+        lambda spec: spec.docker.restart in ("no", "on-failure"),
+    ),
+    Limit(
+        (SWARM,),
+        ("gateway.metrics_port",),
+        "a Swarm opens no port on 127.0.0.1 alone",
+        "take it out",
+    ),
+    Limit(
+        (SWARM,),
+        ("gateway.drain_seconds",),
+        "the servers drain, and no gateway is replaced with them",
+        "swarm.drain_seconds",
+    ),
+    Limit(
+        (SWARM,),
+        ("gateway.requests_per_second",),
+        "the routing mesh hides the addresses of clients",
+        'swarm.publish = "host"',
+        "with swarm.publish = ingress",
+        lambda spec: spec.gateway.requests_per_second is not None and spec.swarm.publish == "ingress",
+    ),
+    Limit(
+        (SWARM,),
+        ("swarm.gateway_replicas",),
+        "with swarm.publish = host, every node that fits has one gateway",
+        'swarm.publish = "ingress", or swarm.gateway_constraints, which chooses the nodes',
+        "other than 2 with swarm.publish = host",
+        lambda spec: spec.swarm.publish == "host" and spec.swarm.gateway_replicas != DEFAULT_GATEWAYS,
+    ),
+    Limit(
+        (SWARM,),
+        ("swarm.reserve_cpus",),
+        "it is more than the limit docker.cpus",
+        "a reservation is at most the limit",
+        "more than docker.cpus",
+        lambda spec: (spec.swarm.reserve_cpus or 0) > (spec.docker.cpus or float("inf")),
+    ),
+    Limit(
+        (SWARM,),
+        ("swarm.reserve_memory",),
+        "it is more than the limit docker.memory",
+        "a reservation is at most the limit",
+        "more than docker.memory",
+        lambda spec: (spec.swarm.reserve_memory_bytes or 0) > (spec.docker.memory_bytes or float("inf")),
     ),
     Limit(
         MANIFESTS,
@@ -297,9 +372,9 @@ UNUSED = (
         ),
         "an image has no address, limits and variables: they belong to a deployment",
     ),
-    Unused((*ENGINES, *FORMS), ("image.*",), "it is for image build"),
+    Unused((DOCKER, EMBEDDED, *FORMS), ("image.*",), "it is for image build and the swarm engine"),
     Unused(
-        (*ENGINES, *FORMS),
+        (DOCKER, EMBEDDED, *FORMS),
         ("swarm.*",),
         "it is for services on a Docker Swarm",
         "--engine swarm (deployer down first moves a deployment there), or no {options}",

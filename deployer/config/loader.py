@@ -13,12 +13,13 @@ from pathlib import Path
 
 from deployer.config import env_file, examples, hosts, overlays, paths, sizes, suggestions, variables
 from deployer.config.fields import option_name
-from deployer.config.gateway import check_is_chosen
+from deployer.config.gateway import ENABLED, check_is_chosen
 from deployer.config.interpolation import Interpolation
 from deployer.config.options import TABLES
 from deployer.config.origins import Origins
 from deployer.config.project import FALLBACK_PROJECT, check_project, default_project
-from deployer.config.spec import Spec
+from deployer.config.spec import SWARM, Spec
+from deployer.config.swarm import EVERY_ADDRESS
 from deployer.config.tables import SECTIONS
 from deployer.errors import ConfigError, InvalidValue
 from deployer.results.deployment import DEFAULT_ENV, ENV_VARIABLE
@@ -106,12 +107,26 @@ def _load(
         _set(document, key, value)
     names = {**origins.variables, **dict.fromkeys(options, "options")}
     spec = _build_spec({**document, "env": chosen}, str(file or "options"), names)
+    if spec.engine == SWARM:
+        spec = _on_swarm(spec, origins)
+    else:
+        _check_gateway_is_chosen(origins, file)
+    origin = "--host" if HOST in options else names.get(HOST, f"{file}: {HOST}")
+    return _with_ip_address(spec, origin), origins
+
+
+def _check_gateway_is_chosen(origins: Origins, file: Path | None) -> None:
     try:
         check_is_chosen(origins)
     except InvalidValue as error:
         raise ConfigError(f"{file}: {error.message}", hint=error.hint) from error
-    origin = "--host" if HOST in options else names.get(HOST, f"{file}: {HOST}")
-    return _with_ip_address(spec, origin), origins
+
+
+def _on_swarm(spec: Spec, origins: Origins) -> Spec:
+    """Return the spec with what is always so on a Swarm: a gateway, on every address of its nodes."""
+    gateway = spec.gateway if origins.of(ENABLED) else dataclasses.replace(spec.gateway, enabled=True)
+    server = spec.server if spec.server.host else dataclasses.replace(spec.server, host=EVERY_ADDRESS)
+    return dataclasses.replace(spec, gateway=gateway, server=server)
 
 
 def _interpolate(

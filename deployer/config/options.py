@@ -144,7 +144,9 @@ class TopLevelOptions:
         help="the project; unset: deployer.toml's, or the directory's name",
         default=None,
     )
-    engine: str | None = doc("what runs the server: auto, docker or embedded", ENGINE, metavar="ENGINE", default=None)
+    engine: str | None = doc(
+        "what runs the server: auto, docker, embedded or swarm", ENGINE, metavar="ENGINE", default=None
+    )
     models_dir: Path | None = doc("the store of model versions", STORE, default=None)
     state_dir: Path | None = doc("the directory of the history and of each deployment's files", PROJECT, default=None)
     templates_dir: Path | None = doc(

@@ -43,7 +43,8 @@ __all__ = [
     "check_label",
 ]
 
-EngineName = Literal["auto", "docker", "embedded"]
+EngineName = Literal["auto", "docker", "embedded", "swarm"]
+SWARM = "swarm"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,9 @@ class Spec(TopLevelOptions):
     gate: Gate = doc("verification before a server takes traffic", default_factory=Gate)
     docker: Docker = doc("containers of the Docker engine", default_factory=Docker)
     image: Image = doc("images with the models inside", default_factory=Image)
-    gateway: Gateway = doc("the proxy that holds the ports of a deployment on Docker", default_factory=Gateway)
+    gateway: Gateway = doc(
+        "the proxy that holds the ports of a deployment on Docker or a Swarm", default_factory=Gateway
+    )
     swarm: Swarm = doc("services on a Docker Swarm", default_factory=Swarm)
     kubernetes: Kubernetes = doc("Kubernetes manifests", default_factory=Kubernetes)
     kserve: KServe = doc("KServe", default_factory=KServe)

@@ -113,6 +113,8 @@ def capability_row(engine: Engine) -> str:
     name = engine.traits.name
     if name in capabilities.ENGINES:
         return name
+    if engine.traits.replicated:
+        return capabilities.SWARM
     return capabilities.DOCKER if engine.traits.image else capabilities.EMBEDDED
 
 
@@ -144,6 +146,7 @@ def launch_with(spec: Spec, traits: Traits, models: tuple[ServedModel, ...]) -> 
         traits=traits.fingerprint,
         project=traits.project,
         in_image=traits.in_image,
+        replicas=(spec.swarm.replicas or 1) if traits.replicated else None,
     )
 
 

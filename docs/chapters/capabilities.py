@@ -14,8 +14,8 @@ HEAD = """# Capabilities
 
 Generated from the code by `make docs`; do not edit.
 
-Which settings of `deployer.toml` have an effect on the engines `docker` and `embedded`, and in the files that `deployer
-render` writes: `compose`, `docker-run`, `k8s` and `kserve`.
+Which settings of `deployer.toml` have an effect on the engines `docker`, `embedded` and `swarm`, and in the files that
+`deployer render` writes: `compose`, `docker-run`, `k8s` and `kserve`.
 
 - **yes**: the setting has an effect.
 - **refused**: exit code 3 with the key, before anything is started or written. `yes; refused:` names values that are.

@@ -66,7 +66,7 @@ def test_overlay_variable_and_option_win_in_this_order(tmp_path):
         ("[gate]\nready = 3", "gate.ready: there is no such setting", "ready_seconds"),
         ("[server]\nrest_port = 99999", "port 99999 does not exist", None),
         ("[server]\nrest_port = 81\ngrpc_port = 81", "cannot share port 81", None),
-        ('engine = "dokcer"', "engine: expected one of auto, docker, embedded, got \"dokcer\"", None),
+        ('engine = "dokcer"', "engine: expected one of auto, docker, embedded, swarm, got \"dokcer\"", None),
         ("models = 3", "models: expected a table, got 3", None),
         ('[models."a/b"]', "model name 'a/b' is not allowed", None),
         ("[models.d]\nversions = [0]", "models.d.versions: version '0' is not allowed", None),

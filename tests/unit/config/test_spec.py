@@ -210,7 +210,7 @@ def test_of_other_images_nothing_is_known(image):
 
 
 def test_engines_are_those_there_are():
-    with pytest.raises(InvalidValue, match="one of auto, docker, embedded, not 'dokcer'"):
+    with pytest.raises(InvalidValue, match="one of auto, docker, embedded, swarm, not 'dokcer'"):
         Spec(engine="dokcer")
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from deployer.config import loader
+from deployer.config import capabilities, loader
+from deployer.config.capabilities import LIMITS, SWARM
 from deployer.config.swarm import Swarm
-from deployer.errors import ConfigError
+from deployer.errors import ConfigError, SettingRefused
 
 
 def load(text: str) -> Swarm:
@@ -66,3 +67,57 @@ def test_zero_is_no_limit_and_no_reservation():
     swarm = load('max_per_node = 0\nreserve_memory = "0"\nreserve_cpus = 0')
     assert (swarm.max_per_node, swarm.reserve_memory_bytes, swarm.reserve_cpus) == (None, None, None)
     assert load('reserve_memory = "2g"').reserve_memory_bytes == 2 << 30
+
+
+REFUSED = {
+    "gateway.enabled": "gateway.enabled = false",
+    "server.host": 'server.host = "127.0.0.1"',
+    "docker.gpus": 'docker.gpus = 1\ndocker.image = "own:1"',
+    "docker.restart": 'docker.restart = "no"',
+    "gateway.metrics_port": "gateway.metrics_port = 8405",
+    "gateway.drain_seconds": "gateway.drain_seconds = 7",
+    "gateway.requests_per_second": 'gateway.requests_per_second = 7\nswarm.publish = "ingress"',
+    "swarm.gateway_replicas": "swarm.gateway_replicas = 3",
+    "swarm.reserve_cpus": "swarm.reserve_cpus = 2.0\ndocker.cpus = 1.0",
+    "swarm.reserve_memory": 'swarm.reserve_memory = "2g"\ndocker.memory = "1g"',
+}
+"""For each key that a Swarm refuses: a document with such a value."""
+
+
+def check(text: str) -> None:
+    Path("deployer.toml").write_text(f'engine = "swarm"\n{text}\n')
+    capabilities.check(SWARM, *loader.load_with_origins(environ={}))
+
+
+def test_each_refused_value_has_an_example():
+    assert set(REFUSED) == {key for limit in LIMITS if SWARM in limit.targets for key in limit.keys}
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_what_a_swarm_cannot_honour_is_refused_with_its_key(key):
+    with pytest.raises(SettingRefused, match=rf"^{key}: swarm: "):
+        check(REFUSED[key])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        'server.host = "0.0.0.0"',
+        "gateway.enabled = true",
+        "gateway.requests_per_second = 7",
+        'swarm.publish = "ingress"\nswarm.gateway_replicas = 3',
+        'swarm.reserve_memory = "1g"\ndocker.memory = "1g"',
+        'docker.restart = "always"',
+    ],
+)
+def test_other_values_are_accepted(text):
+    check(text)
+
+
+def test_there_is_a_gateway_on_every_address_whether_or_not_it_is_set():
+    Path("deployer.toml").write_text('engine = "swarm"\n[gateway]\nmax_body = "1m"\n[env.here]\nengine = "docker"\n')
+    spec = loader.load(environ={})
+    assert (spec.gateway.enabled, spec.gateway.max_body, spec.server.address) == (True, "1m", "0.0.0.0")
+    with pytest.raises(ConfigError, match=r"gateway\.enabled is not set"):
+        loader.load(env="here", environ={})

@@ -23,6 +23,7 @@ from deployer.config.capabilities import (
     FORMS,
     LIMITS,
     MANIFESTS,
+    SWARM,
     Limit,
     Unused,
     row_of,
@@ -262,7 +263,10 @@ def test_an_option_without_an_effect_is_refused_and_a_variable_noted(target):
 
 
 def _valid(target: str) -> spec.Spec:
-    return spec.Spec(kubernetes=spec.Kubernetes(models_claim="m") if target in MANIFESTS else spec.Kubernetes())
+    return spec.Spec(
+        kubernetes=spec.Kubernetes(models_claim="m") if target in MANIFESTS else spec.Kubernetes(),
+        gateway=spec.Gateway(enabled=target == SWARM),
+    )
 
 
 @pytest.mark.parametrize("command", ["plan", "up", "doctor"])
@@ -290,6 +294,10 @@ SEEN_BY = {
     "gate.max_gap_ms": ("tests/integration/test_measured.py", "--max-gap"),
     "gateway.enabled": ("tests/docker/test_gateway.py", "enabled = {enabled}"),
     "gateway.image": ("tests/docker/test_gateway.py", "image"),
+    "image.repository": ("tests/unit/rollout/test_built_image.py", "repository"),
+    "swarm.publish": ("tests/unit/engines/swarm/test_gateway_config.py", '"publish"'),
+    "swarm.gateway_constraints": ("tests/unit/engines/swarm/test_gateway_config.py", "gateway_constraints"),
+    "swarm.monitor_seconds": ("tests/docker/test_swarm_engine.py", "monitor_seconds"),
     **{
         f"gateway.{field.name}": ("tests/unit/engines/gateway/test_config.py", field.name)
         for field in dataclasses.fields(spec.Gateway)
