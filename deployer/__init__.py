@@ -26,6 +26,7 @@ _FUNCTIONS = {
     "redeploy": "operations.redeploy:redeploy",
     "label": "operations.redeploy:label",
     "rollback": "operations.rollback:rollback",
+    "scale": "operations.scale:scale",
     "history": "operations.history:history",
     "down": "operations.down:down",
     "down_all": "operations.down:down_all",
@@ -169,6 +170,7 @@ if TYPE_CHECKING:
     from deployer.operations.render import render as _render
     from deployer.operations.render import write as _write
     from deployer.operations.rollback import rollback as rollback
+    from deployer.operations.scale import scale as scale
     from deployer.operations.smoke import smoke as _smoke
     from deployer.operations.smoke import smoke_at as smoke_at
     from deployer.operations.status import status as status

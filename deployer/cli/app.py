@@ -18,7 +18,7 @@ from deployer.errors import exit_codes
 HELP = "From a trained TensorFlow model to a verified TensorFlow Serving endpoint."
 EXIT_CODES = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in exit_codes().items())
 ORDER = (
-    *"init export up plan redeploy label rollback down unlock status history logs smoke predict versions".split(),
+    *"init export up plan redeploy label rollback scale down unlock status history logs smoke predict versions".split(),
     *"prune diff inspect render".split(),
     "image build",
     "image push",

@@ -152,9 +152,12 @@ def show_status(statuses: Sequence[DeploymentStatus]) -> None:
     if not statuses:
         return
     rows = [("PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"), *map(_status_row, statuses)]
+    if any(status.deployment.nodes for status in statuses):
+        rows = [(*row, text) for row, text in zip(rows, ("SERVERS", *map(_servers, statuses)), strict=True)]
     if len({row[:4] for row in rows}) < len(rows):  # one deployment from several state directories
         rows = [(*row, text) for row, text in zip(rows, ("STATE DIRECTORY", *map(_state_dir, statuses)), strict=True)]
     table(rows)
+    _show_nodes(statuses)
     several_projects = len({status.deployment.project for status in statuses}) > 1
     for status in statuses:
         deployment = status.deployment
@@ -162,6 +165,28 @@ def show_status(statuses: Sequence[DeploymentStatus]) -> None:
         for text in ("" if status.healthy else status.detail, status.warning):
             if text:
                 print(f"{deployment.name} [{deployment.env}]{project}: {text}", file=sys.stderr)
+
+
+def _servers(status: DeploymentStatus) -> str:
+    return f"{status.deployment.running_replicas}/{status.deployment.replicas}"
+
+
+def _show_nodes(statuses: Sequence[DeploymentStatus]) -> None:
+    """Print a table of the nodes that run servers or gateways of deployments, if any do."""
+    rows = [
+        (
+            f"{status.deployment.name} [{status.deployment.env}]",
+            node.name,
+            str(node.replicas),
+            node.endpoints.rest if node.endpoints else "-",
+            node.endpoints.grpc if node.endpoints else "-",
+        )
+        for status in statuses
+        for node in status.deployment.nodes
+    ]
+    if rows:
+        out("")
+        table([("DEPLOYMENT", "NODE", "SERVERS", "REST", "GRPC"), *rows])
 
 
 def _state_dir(status: DeploymentStatus) -> str:

@@ -214,12 +214,25 @@ def _status(deployment: Deployment, note: str, workspace: Workspace) -> Deployme
     gateway = deployment.gateway
     tls, tokens = (gateway is not None and gateway.certificate is not None), (gateway is not None and gateway.guarded)
     unknown = gateway is not None and gateway.lost
-    exposed = "" if unknown else exposure(deployment.host, tls=tls, tokens=tokens)
+    of_nodes = bool(deployment.nodes)
+    exposed = "" if unknown else exposure(deployment.host, tls=tls, tokens=tokens, of_nodes=of_nodes)
     gone = _config_note(workspace, deployment)
     engine = workspace.engine
     killed = killed_releases.killed_notes(workspace.ledger_of(engine), engine, deployment)
     warning = "; ".join(
-        filter(None, (_origin_note(workspace, deployment), *killed, gone, lost, note, exposed, deployment.reach_note))
+        filter(
+            None,
+            (
+                _origin_note(workspace, deployment),
+                *killed,
+                gone,
+                lost,
+                note,
+                deployment.replicas_note,
+                exposed,
+                deployment.reach_note,
+            ),
+        )
     )
     return dataclasses.replace(_reported(deployment, workspace), warning=warning)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UpResult:
-    """The result of `up`, `redeploy`, `label` or `rollback`."""
+    """The result of `up`, `redeploy`, `label`, `rollback` or `scale`."""
 
     name: str
     env: str

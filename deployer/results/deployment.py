@@ -164,6 +164,12 @@ class Deployment:
         return sum(node.replicas for node in self.nodes) if self.nodes else int(self.running)
 
     @property
+    def replicas_note(self) -> str:
+        """The note that servers are missing; empty if all run."""
+        running = self.running_replicas
+        return f"{running} of {self.replicas} servers run" if self.running and running < self.replicas else ""
+
+    @property
     def in_image(self) -> bool:
         """Whether its image has the models inside; `store` then is a copy of them for this tool."""
         return self.settings.get(IN_IMAGE) is True

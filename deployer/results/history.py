@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROLLBACK = "rollback"
 """The detail of a release that a rollback made."""
-REDEPLOY, LABEL = "redeploy", "label"
+REDEPLOY, LABEL, SCALE = "redeploy", "label", "scale"
 """The details of releases that the commands of that name made."""
 
 

@@ -58,6 +58,31 @@ class Export(Step):
 
 
 @dataclass(frozen=True)
+class BuildImage(Step):
+    """Build an image with the models inside, on the image `base`, which is pulled first if it is `missing`."""
+
+    image: str
+    base: str
+    missing: bool = False
+
+    @property
+    def action(self) -> str:
+        base = f"{self.base}{', which is pulled first' if self.missing else ''}"
+        return f"build the image {self.image} with the models inside, on {base}"
+
+
+@dataclass(frozen=True)
+class PushImage(Step):
+    """Send a built image to its registry, from which the nodes of a cluster pull it."""
+
+    image: str
+
+    @property
+    def action(self) -> str:
+        return f"push {self.image} to its registry, and deploy it by the digest that it gets there"
+
+
+@dataclass(frozen=True)
 class StartCandidate(Step):
     """Start a server on ports of its own; its image is pulled first if it is `missing`."""
 
@@ -141,8 +166,13 @@ class Promote(Step):
     missing: bool = False
     """Whether that image is pulled first."""
 
+    replicas: int = 0
+    """The number of servers that are started; 0 on an engine that runs one, where the candidate itself is promoted."""
+
     @property
     def action(self) -> str:
+        if self.replicas:
+            return self._replicated
         if self.published:
             return f"keep it at {self.address}{''.join(f'; {change}' for change in self.changes)}"
         gateway = f"a new gateway{_image_note(self.image, missing=self.missing)}" if self.image else "the gateway"
@@ -154,6 +184,19 @@ class Promote(Step):
             last += ", which may interrupt gRPC calls that clients do not retry"
         changes = f"; {', '.join(self.changes)}" if self.changes else ""
         return f"{first}{what} {self.address}{changes}{last}"
+
+    @property
+    def _replicated(self) -> str:
+        gateways = f"new gateways{_image_note(self.image, missing=False)}" if self.image else "the gateways"
+        servers = "1 server" if self.replicas == 1 else f"{self.replicas} servers"
+        behind = f"behind {gateways} at {self.address}"
+        if not self.replaces:
+            return f"discard the candidate and start {servers} like it, {behind}"
+        changes = f"; {', '.join(self.changes)}" if self.changes else ""
+        return (
+            f"discard the candidate and replace the servers of {self.replaces} in turn by {servers} like it, {behind}: "
+            f"an old one drains and stops once a new one is healthy, and both answer until the last{changes}"
+        )
 
 
 @dataclass(frozen=True)
@@ -241,9 +284,15 @@ class ReplaceGateway(Step):
     running: bool = True
     image: str = ""
     missing: bool = False
+    replicated: bool = False
+    """Whether there is a gateway on each of several machines."""
 
     @property
     def action(self) -> str:
+        if self.replicated:
+            gateways = f"gateways{_image_note(self.image, missing=False)}"
+            verb = "replace the" if self.running else "start"
+            return f"{verb} {gateways}{', one machine after the other' if self.running else ''}"
         gateway = f"a gateway{_image_note(self.image, missing=self.missing)}"
         if not self.running:
             return f"start {gateway} on the ports, which are closed until then"
@@ -259,9 +308,9 @@ class Scale(Step):
 
     @property
     def action(self) -> str:
-        if self.after > self.before:
-            return f"start {self.after - self.before} more servers: {self.after} instead of {self.before}"
-        return f"drain and stop {self.before - self.after} servers: {self.after} instead of {self.before}"
+        count, numbers = abs(self.after - self.before), f"{self.after} instead of {self.before}"
+        servers = f"server{'s' if count > 1 else ''}: {numbers}"
+        return f"start {count} more {servers}" if self.after > self.before else f"drain and stop {count} {servers}"
 
 
 @dataclass(frozen=True)
@@ -314,8 +363,9 @@ class Plan:
 
     @property
     def is_change(self) -> bool:
-        """Whether the plan changes anything; exports count."""
-        return self.change is not Change.NOTHING or any(isinstance(step, Export) for step in self.steps)
+        """Whether the plan changes anything; exports and images count."""
+        prepares = any(isinstance(step, (Export, BuildImage, PushImage)) for step in self.steps)
+        return self.change is not Change.NOTHING or prepares
 
     @property
     def all_steps(self) -> tuple[Step, ...]:

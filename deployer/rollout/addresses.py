@@ -106,14 +106,15 @@ def keep_address(spec: Spec, observed: Deployment | None) -> Spec:
     return dataclasses.replace(spec, server=dataclasses.replace(spec.server, rest_port=rest, grpc_port=grpc))
 
 
-def exposure(host: str, *, tls: bool, tokens: bool) -> str:
+def exposure(host: str, *, tls: bool, tokens: bool, of_nodes: bool = False) -> str:
     """Return a notice about who can reach a server at this host, and what protects it; empty for loopback."""
     if host in ("", LOOPBACK):
         return ""
     try:
         if hosts.is_loopback(host):
             return ""
-        reach = "every address of this machine" if host in hosts.EVERY_INTERFACE else host
+        every = "every address of the nodes" if of_nodes else "every address of this machine"
+        reach = every if host in hosts.EVERY_INTERFACE else host
     except ValueError:  # a host name of an older release: Docker published it on every interface
         reach = host
     missing = [text for text, present in (("no TLS", tls), ("no token", tokens)) if not present]

@@ -26,6 +26,7 @@ MODELS = "the models directory"
 SETTINGS = "the engine's settings or the store"
 FILES = "batching or monitoring"
 TABLES = {"batching": BATCHING_CONFIG, "monitoring": MONITORING_CONFIG}
+LONG_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 FILE_SETTING = re.compile(r"^ *(\w+)(?::| \{ value:) (.+?)(?: \})?$", re.MULTILINE)
 """A setting and its value, as the templates of the tool write it."""
 PART_SETTINGS = {
@@ -132,11 +133,22 @@ def _changed_settings(launch: Launch, observed: Deployment) -> str:
     if not isinstance(desired, Mapping) or not recorded:
         return ""
     changed = [name for name, value in desired.items() if recorded.get(name, value) != value]
-    values = [f"{name} ({_value(recorded[name])}, now {_value(desired[name])})" for name in changed]
+    values = [text for name in changed for text in _changed_values(name, recorded[name], desired[name])]
     unrecorded = desired.keys() - recorded.keys()
     # A container of an older version records some settings, and later ones all but the environment.
     values += _changed_variables(launch, desired["environment"], observed) if unrecorded == {"environment"} else []
     return ", ".join(values) or (f"docker.{unrecorded.pop()}" if len(unrecorded) == 1 else "")
+
+
+def _changed_values(name: str, before: object, after: object) -> Iterator[str]:
+    """Yield what differs of a setting, or of each setting of a table, with both values."""
+    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+        values = (LONG_DIGEST.sub(r"\1", str(_value(value))) for value in (before, after))
+        yield f"{name} ({', now '.join(values)})"
+        return
+    for key in {**before, **after}:
+        if before.get(key) != after.get(key):
+            yield f"{name}.{key} ({_value(before.get(key))}, now {_value(after.get(key))})"
 
 
 def _changed_variables(launch: Launch, desired: Iterable[str], observed: Deployment) -> list[str]:
@@ -153,6 +165,8 @@ def _changed_variables(launch: Launch, desired: Iterable[str], observed: Deploym
 def _value(value: object) -> object:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
     return "none" if value is None else value
 
 

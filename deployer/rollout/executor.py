@@ -258,6 +258,7 @@ def _scale(step: Scale, context: Context, undo: UndoStack) -> None:
     undo.push(
         Undo(partial(engine.scale, before, step.before), f"{step.before} run again", "the number of servers was reset")
     )
+    context.monitor.switching()
     context.serving = engine.scale(before, step.after)
 
 

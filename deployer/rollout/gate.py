@@ -31,6 +31,9 @@ from deployer.rollout.served_models import all_loaded
 from deployer.rollout.workspace import Progress, Workspace
 from deployer.store.manifest import FOREIGN, find_damage
 
+SAME_SERVERS = (Change.NOTHING, Change.SCALE)
+"""The changes after which the same versions serve with the same settings."""
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -57,7 +60,7 @@ class Gate:
 
     def admit(self, change: Change, observed: Deployment | None) -> None:
         """Refuse a change that is certain to fail. Raises VerificationFailed, InsufficientMemory."""
-        if change is Change.NOTHING:
+        if change in SAME_SERVERS:
             return
         self.check_golden()
         if observed is not None:
@@ -112,7 +115,7 @@ class Gate:
 
     def accepted_breaks(self, change: Change, observed: Deployment | None) -> Iterator[str]:
         """Yield a notice for each break that is accepted, and for each version that cannot be compared."""
-        if change is Change.NOTHING or observed is None:
+        if change in SAME_SERVERS or observed is None:
             return
         with contextlib.suppress(Overloaded):  # a notice is no reason to fail
             for each in self._changes(observed, retry_seconds=0.0):

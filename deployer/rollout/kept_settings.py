@@ -12,12 +12,13 @@ from deployer.config.spec import Spec
 from deployer.errors import InvalidValue, LedgerError
 from deployer.results.deployment import Deployment
 from deployer.rollout import addresses
-from deployer.rollout.notices import kept
+from deployer.rollout.notices import kept, reverts
 from deployer.rollout.notices.kept import Recorded
 from deployer.rollout.release_settings import ReleaseSettings
 from deployer.rollout.workspace import KeptSettings, Workspace
 from deployer.system import documents
 
+REPLICAS = "swarm.replicas"
 DEPENDENT = ("gpus", "certificate", "key")
 """Settings that need another one: an image with GPU support, or TLS."""
 Table = TypeVar("Table", Docker, Gateway)
@@ -34,14 +35,39 @@ def keep_settings(workspace: Workspace, observed: Deployment | None, *, of_file:
         recorded = recorded.without_image()
     server = Recorded("docker", recorded.settings, recorded.temporary_settings)
     proxy = Recorded("gateway", recorded.gateway, recorded.temporary_gateway)
-    spec = workspace.spec if observed else _keep_address(workspace, recorded)
+    spec = _keep_replicas(workspace, recorded.replicas, of_file=of_file)
+    spec = spec if observed else _keep_address(workspace.with_spec(spec), recorded)
     docker = _keep(workspace, spec.docker, server, of_file=of_file)
     gateway = _keep(workspace, spec.gateway, proxy, of_file=of_file)
     if not gateway.enabled:
         gateway = spec.gateway
     changed = workspace.with_spec(spec).with_container_settings(docker, gateway, _temporary(workspace, gateway, proxy))
-    notices = kept.notices(workspace, changed.spec, observed, (server, proxy))
-    return dataclasses.replace(changed, kept=KeptSettings(tuple(notices), _temporary(workspace, docker, server)))
+    notices = (
+        *kept.notices(workspace, changed.spec, observed, (server, proxy)),
+        *_replicas_notices(workspace, spec.swarm.replicas, of_file=of_file),
+    )
+    return dataclasses.replace(changed, kept=KeptSettings(notices, _temporary(workspace, docker, server)))
+
+
+def _keep_replicas(workspace: Workspace, recorded: int | None, *, of_file: bool) -> Spec:
+    """Return the spec with the number of servers that the deployment has, unless a setting chooses another.
+
+    With `of_file`, the file chooses none: a change of models alone does not undo what `scale` did.
+    """
+    spec, origins = workspace.spec, workspace.origins
+    set_now = origins.is_temporary(REPLICAS) if of_file else spec.swarm.replicas is not None
+    if recorded is None or set_now or not workspace.engine.traits.replicated:
+        return spec
+    return dataclasses.replace(spec, swarm=dataclasses.replace(spec.swarm, replicas=recorded))
+
+
+def _replicas_notices(workspace: Workspace, replicas: int | None, *, of_file: bool) -> tuple[str, ...]:
+    """Return the notice about the number of servers that the deployment keeps; `replicas` is the one that it gets."""
+    if replicas is None or replicas == workspace.spec.swarm.replicas:
+        return ()
+    if of_file and (conflict := reverts.replicas_conflict(workspace, replicas)):
+        return tuple(f"keeps {replicas} servers; {text}" for text in conflict)
+    return (f"keeps {replicas} servers, which the deployment has: --replicas changes that",) if replicas > 1 else ()
 
 
 def _recorded(workspace: Workspace, observed: Deployment | None) -> ReleaseSettings:

@@ -23,6 +23,7 @@ from deployer.results.plan import (
     Reload,
     Remove,
     ReplaceGateway,
+    Scale,
     StartCandidate,
     Step,
     VerifyCandidate,
@@ -44,6 +45,7 @@ UNVERIFIED = "no unverified server takes traffic"
 PUBLISHED = "requests reach it already: Docker opens ports when a container starts; it is removed if it fails"
 SKIPPED = "verification is skipped"
 NOT_DEPLOYED = "nothing is deployed under this name"
+ROLLED_BACK = "the old servers replace the new ones in turn if that fails"
 
 
 class _GatewayImage(TypedDict, total=False):
@@ -60,6 +62,9 @@ class Conditions:
 
     If not, it opens the ports of a deployment's first server when that starts.
     """
+
+    replicated: bool = False
+    """Whether the engine runs several servers of a deployment: it replaces them in turn, and they never reload."""
 
     verify: bool = True
     measure_rate: float | None = None
@@ -100,6 +105,16 @@ def plan_removal(observed: Deployment) -> Plan:
     return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", steps, engine=observed.engine)
 
 
+def plan_scale(observed: Deployment, replicas: int) -> Plan:
+    """Return the plan of `scale`."""
+    name, await_serving = f"{observed.name} [{observed.env}]", AwaitServing("the servers answer at its address")
+    if replicas == observed.replicas:
+        return Plan(Change.NOTHING, name, (await_serving,), engine=observed.engine)
+    return Plan(
+        Change.SCALE, name, (Scale("asked for", observed.replicas, replicas), await_serving), engine=observed.engine
+    )
+
+
 def starts_server(plan: Plan) -> bool:
     """Return whether the plan starts a server or a gateway."""
     return any(isinstance(step, (StartCandidate, ReplaceGateway)) for step in plan.steps)
@@ -108,13 +123,21 @@ def starts_server(plan: Plan) -> bool:
 def _decide(launch: Launch, observed: Deployment | None, conditions: Conditions) -> tuple[Change, Steps]:
     if observed is None or not observed.running:
         return Change.CREATE, _create(launch, observed, conditions)
-    if cause := replace_cause(launch, observed, conditions.files) or conditions.reload_obstacle:
+    if cause := _replace_cause(launch, observed, conditions):
         return Change.REPLACE, _replace(launch, observed, cause, conditions)
-    gateway = _replace_gateway(launch, observed, conditions)
+    gateway, scale = _replace_gateway(launch, observed, conditions), _scale(launch, observed, conditions)
     if launch.models != observed.models:
         return Change.RELOAD, (*gateway, *_reload(launch, observed, conditions))
-    check = CheckServing("nothing else changes" if gateway else "nothing changes")
-    return Change.GATEWAY if gateway else Change.NOTHING, (*gateway, check)
+    check = CheckServing("nothing else changes" if gateway or scale else "nothing changes")
+    change = Change.GATEWAY if gateway else Change.SCALE if scale else Change.NOTHING
+    return change, (*gateway, *scale, check)
+
+
+def _replace_cause(launch: Launch, observed: Deployment, conditions: Conditions) -> str:
+    cause = replace_cause(launch, observed, conditions.files) or conditions.reload_obstacle
+    if not conditions.replicated or launch.models == observed.models:
+        return cause
+    return "; ".join(filter(None, (reload_cause(observed.models, launch.models), cause)))
 
 
 def _create(launch: Launch, observed: Deployment | None, conditions: Conditions) -> Steps:
@@ -132,6 +155,7 @@ def _create(launch: Launch, observed: Deployment | None, conditions: Conditions)
         changes=describe(observed.models, launch.models, running=False) if observed else (),
         accepted_by=(AwaitServing(SUCCESS),) if observed is None else _acceptance(unmeasured, SUCCESS),
         published=published,
+        replicas=launch.replicas or 0,
         **_gateway_image(launch, observed),
     )
     start = dataclasses.replace(_start(launch, cause), final_address=address if published else "")
@@ -142,7 +166,7 @@ def _replace(launch: Launch, observed: Deployment, cause: str, conditions: Condi
     """Return the steps that start another server in the place of the running one."""
     has_gateway, gets_gateway = observed.gateway is not None, bool(launch.gateway_digest)
     gap, promote_cause = "", VERIFIED if conditions.verify else SKIPPED
-    if not conditions.zero_downtime or gets_gateway is not has_gateway:
+    if not conditions.replicated and (not conditions.zero_downtime or gets_gateway is not has_gateway):
         gap = "the gateway has them" if gets_gateway else "the new one has loaded"
         promote_cause = (
             "there is no gateway yet" if gets_gateway else "two containers cannot have one port, without a gateway"
@@ -156,7 +180,8 @@ def _replace(launch: Launch, observed: Deployment, cause: str, conditions: Condi
         replaces=format_models(observed.models),
         gap=gap,
         changes=describe(observed.models, launch.models),
-        accepted_by=_acceptance(conditions, RESTART if gap else OLD_SERVER),
+        accepted_by=_acceptance(conditions, ROLLED_BACK if conditions.replicated else RESTART if gap else OLD_SERVER),
+        replicas=launch.replicas or 0,
         **_gateway_image(launch, observed),
     )
     return (_start(launch, cause), _check_candidate(conditions, UNVERIFIED, pace=True), promote)
@@ -170,7 +195,19 @@ def _replace_gateway(launch: Launch, observed: Deployment, conditions: Condition
     stays = observed.gateway is not None and running and not observed.gateway.lost
     await_serving = AwaitServing(OLD_GATEWAY if stays else SUCCESS)
     accepted_by = (await_serving, *_judge(conditions, old_serves=True))
-    return (ReplaceGateway(cause, accepted_by, running, **_gateway_image(launch, observed)),)
+    image = _gateway_image(launch, observed)
+    return (ReplaceGateway(cause, accepted_by, running, **image, replicated=conditions.replicated),)
+
+
+def _scale(launch: Launch, observed: Deployment, conditions: Conditions) -> Steps:
+    """Return the steps that change the number of servers."""
+    before, after = observed.replicas, launch.replicas
+    if after is None or after == before:
+        return ()
+    return (
+        Scale(f"changed: swarm.replicas ({before}, now {after})", before, after),
+        *_judge(conditions, old_serves=False),
+    )
 
 
 def _reload(launch: Launch, observed: Deployment, conditions: Conditions) -> Steps:
@@ -211,7 +248,9 @@ def reload_steps(before: Models, after: Models, only_stored: Callable[[Models], 
 
 def _start(launch: Launch, cause: str) -> StartCandidate:
     image = launch.image
-    return StartCandidate(cause, launch.models, image.name if image else "", image is not None and not image.id)
+    # The machines of a cluster pull it by themselves.
+    missing = image is not None and not image.id and launch.replicas is None
+    return StartCandidate(cause, launch.models, image.name if image else "", missing)
 
 
 def _gateway_image(launch: Launch, observed: Deployment | None) -> _GatewayImage:

@@ -23,6 +23,8 @@ class ReleaseSettings:
     temporary_settings: tuple[str, ...] = ()
     gateway: Mapping[str, object] = field(default_factory=dict, hash=False)
     temporary_gateway: tuple[str, ...] = ()
+    replicas: int | None = None
+    """The number of servers; None if it is not known."""
 
     @classmethod
     def of(cls, deployment: Deployment) -> ReleaseSettings:
@@ -36,6 +38,7 @@ class ReleaseSettings:
             deployment.temporary_settings,
             gateway.settings if gateway else {},
             gateway.temporary_settings if gateway else (),
+            deployment.replicas,
         )
 
     @property

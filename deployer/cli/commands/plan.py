@@ -20,6 +20,7 @@ from deployer.config.options import (
     GATE,
     MEASURE,
     PROJECT,
+    REPLICAS,
     STORE,
     TEMPLATES,
     Settings,
@@ -32,7 +33,9 @@ def plan(
     exit_code: Annotated[bool, Option("--exit-code", help="Exit 20 when there is something to do.")] = False,
     *,
     options: ExportOptions,
-    settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, GATE, MEASURE, COMPARISON],
+    settings: Annotated[
+        Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, REPLICAS, GATE, MEASURE, COMPARISON
+    ],
     output: Output,
 ) -> None:
     up(target, dry_run=True, exit_code=exit_code, options=options, settings=settings, output=output)

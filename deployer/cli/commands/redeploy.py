@@ -18,7 +18,18 @@ from typer import Option
 
 import deployer
 from deployer.cli.options import QUIET, VERBOSE, Deployed, DryRun, OfModel, Output
-from deployer.config.options import COMPARISON, CONTAINER, ENGINE, GATE, LOCK, MEASURE, PROJECT, STORE, Settings
+from deployer.config.options import (
+    COMPARISON,
+    CONTAINER,
+    ENGINE,
+    GATE,
+    LOCK,
+    MEASURE,
+    PROJECT,
+    REPLICAS,
+    STORE,
+    Settings,
+)
 
 
 def redeploy(
@@ -30,7 +41,7 @@ def redeploy(
     ] = False,
     dry_run: DryRun = False,
     *,
-    settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, GATE, MEASURE, COMPARISON, LOCK],
+    settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, REPLICAS, GATE, MEASURE, COMPARISON, LOCK],
     output: Annotated[Output, QUIET, VERBOSE],
 ) -> None:
     result = deployer.redeploy(

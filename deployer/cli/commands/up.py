@@ -32,6 +32,7 @@ from deployer.config.options import (
     LOCK,
     MEASURE,
     PROJECT,
+    REPLICAS,
     STORE,
     TEMPLATES,
     Settings,
@@ -55,7 +56,7 @@ def up(
     *,
     options: ExportOptions,
     settings: Annotated[
-        Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, GATE, MEASURE, COMPARISON, LOCK
+        Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, REPLICAS, GATE, MEASURE, COMPARISON, LOCK
     ],
     output: Annotated[Output, QUIET, VERBOSE],
 ) -> None:

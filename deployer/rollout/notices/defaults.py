@@ -25,11 +25,15 @@ def notices(
     gateway = workspace.spec.gateway
     is_new = observed is None or observed.role == GONE
     exposed = exposure(
-        launch.host, tls=gateway.enabled and gateway.tls, tokens=gateway.enabled and gateway.tokens is not None
+        launch.host,
+        tls=gateway.enabled and gateway.tls,
+        tokens=gateway.enabled and gateway.tokens is not None,
+        of_nodes=workspace.engine.traits.replicated,
     )
     texts = (
         _stopped(observed) if observed else "",
         observed.config_note if observed else "",
+        deployed.replicas_note if deployed else "",
         workspace.unchecked_engine,
         _environment(workspace) if is_new else "",
         *(_other_directories(workspace, launch) if is_new else ()),
@@ -66,7 +70,7 @@ def _other_directories(workspace: Workspace, launch: Launch) -> Iterator[str]:
 
 def _image(workspace: Workspace, launch: Launch, observed: Deployment | None) -> str:
     desired = workspace.spec.docker.image
-    if observed is None or observed.image_name in ("", desired):
+    if observed is None or observed.image_name in ("", desired) or launch.in_image:  # then it is what was asked for
         return ""
     if launch.image is not None and launch.image.id == observed.image_id:
         return ""
@@ -85,6 +89,8 @@ def _store(workspace: Workspace, observed: Deployment | None) -> str:
     # Another --models-dir, or another directory of the same name, which is the same project on an engine.
     store = workspace.spec.models_dir.resolve()
     if observed is None or observed.store in (None, store):
+        return ""
+    if observed.in_image and workspace.engine.traits.in_image:  # both are copies of what an image has
         return ""
     stores = f"it was deployed from the store {observed.store}, and this deploys from the store {store}"
     return "; ".join(filter(None, (stores, other_deployments.own_project_hint(workspace, observed))))

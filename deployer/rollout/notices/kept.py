@@ -68,10 +68,11 @@ def _kept(
     """Yield the notices about a table: those that a later command keeps, and those that the next `up` drops."""
     values, usual = plain(table), defaults(type(table))
     prefix = "gateway." if isinstance(table, Gateway) else ""
+    always = {"enabled"} if prefix and workspace.engine.traits.replicated else set()
     texts = {
         name: f"{prefix}{name} {str(value).lower() if isinstance(value, bool) else value}"
         for name, value in values.items()
-        if name in usual
+        if name in usual.keys() - always
         and not workspace.origins.of(f"{recorded.table}.{name}")
         and name in recorded.settings
         and recorded.settings[name] == value != usual[name]

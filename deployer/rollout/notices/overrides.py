@@ -11,7 +11,7 @@ from deployer.rollout.addresses import taken_by
 from deployer.rollout.workspace import Workspace
 
 PORTS = ("rest_port", "grpc_port")
-TABLES = {"server": ("host", *PORTS), "docker": (), "gateway": ()}
+TABLES = {"server": ("host", *PORTS), "docker": (), "gateway": (), "swarm": ()}
 """The tables whose values a server or its gateway has, with the keys that count; empty for all."""
 
 
@@ -56,7 +56,10 @@ def _is_overridden(workspace: Workspace, key: str, value: object) -> bool:
     table, _, name = key.rpartition(".")
     if table not in TABLES or not workspace.origins.is_temporary(key) or name not in (TABLES[table] or (name,)):
         return False
-    if table != "server" and not workspace.engine.traits.image:
+    traits = workspace.engine.traits
+    if table == "swarm" and not traits.replicated:
+        return False
+    if table in ("docker", "gateway") and not traits.image:
         return False
     if name in PORTS and value == 0:  # keeps the port that the deployment has
         return False

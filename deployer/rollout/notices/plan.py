@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from deployer.config.variables import PREFIX
 from deployer.results.deployment import Deployment, Gateway
-from deployer.results.plan import Change, Plan, Promote, StartCandidate
+from deployer.results.plan import Change, Plan, Promote, ReplaceGateway, StartCandidate
 from deployer.rollout.gate import Gate
 from deployer.rollout.notices import reverts, routing
 
@@ -22,8 +22,10 @@ def notices(gate: Gate, plan: Plan, observed: Deployment | None, reason: str) ->
     yield from routing.notices(observed.models if observed else (), launch.models, reason)
     yield from gate.accepted_breaks(plan.change, observed)
     for step in plan.steps:
-        if isinstance(step, StartCandidate) and plan.change is Change.REPLACE:
+        if isinstance(step, StartCandidate) and plan.change is Change.REPLACE and launch.replicas is None:
             yield f"another server replaces the running one: {step.cause}"
+        if isinstance(step, ReplaceGateway) and step.replicated and step.running:
+            yield "on each node, the ports are closed while its gateway is replaced: the other nodes answer"
         if isinstance(step, Promote) and step.gap:
             hint = "" if step.gateway else GATEWAY_HINT
             yield f"the ports are closed for a moment, until {step.gap}: {step.cause}{hint}"

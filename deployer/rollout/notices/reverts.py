@@ -14,6 +14,8 @@ from deployer.results.served import ServedModel
 from deployer.rollout.served_models import current_version
 from deployer.rollout.workspace import Workspace
 
+REPLICAS = "swarm.replicas"
+
 
 def notices(workspace: Workspace, launch: Launch, observed: Deployment | None, reason: str) -> Iterator[str]:
     """Yield the notices about changes that a launch reverts; `reason` is its command, empty for `up`."""
@@ -31,6 +33,16 @@ def config_conflicts(workspace: Workspace, result: UpResult) -> tuple[str, ...]:
     return tuple(
         f"deployer.toml says {keys} for {name}: the next `{up}` goes back to it" for name, keys in differing if keys
     )
+
+
+def replicas_conflict(workspace: Workspace, replicas: int) -> tuple[str, ...]:
+    """Return the notice that `deployer.toml` says another number of servers, so that the next `up` reverts this one."""
+    origins = workspace.origins
+    listed = origins.file.get(REPLICAS)
+    if listed in (None, replicas):
+        return ()
+    up = f"deployer up{workspace.up_options}"
+    return (f"{origins.place(REPLICAS)} = {listed} in {origins.file_name}: the next `{up}` goes back to it",)
 
 
 def _differing_keys(spec: Spec, served: ServedModel) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from deployer.config.spec import ModelSpec
 from deployer.results.deployment import Deployment
-from deployer.results.launch import Launch
 from deployer.results.served import ServedModel
 from deployer.rollout.served_models import current_version
 from deployer.rollout.targets import own_version
@@ -16,20 +15,20 @@ from deployer.rollout.workspace import Workspace
 
 def notices(  # noqa: PLR0913
     workspace: Workspace,
-    launch: Launch,
+    models: tuple[ServedModel, ...],
     observed: Deployment | None,
     target: str | None,
     exported: Mapping[str, int],
     *,
     uncertain: Collection[str] = (),
 ) -> Iterator[str]:
-    """Yield the notices about the models of a launch.
+    """Yield the notices about the models that are deployed.
 
     The workspace has the spec before the exports. `target` is the model that the command names, None for all;
     `exported` are the new versions by model; of the `uncertain` ones only the export tells whether it makes one.
     """
     served = {model.name: model for model in observed.models} if observed else {}
-    for model in launch.models:
+    for model in models:
         listed, before = workspace.spec.models.get(model.name, ModelSpec()), served.get(model.name)
         new = exported.get(model.name)
         if new is not None and new not in model.versions and model.name not in uncertain:

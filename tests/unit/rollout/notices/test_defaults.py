@@ -32,7 +32,9 @@ def engine(name: str) -> Any:
     """An engine that knows who has a port, and on which every port is free."""
     inventory = SimpleNamespace(port_holder=lambda port: PortHolder(f"the holder of {port}"))
     preflight = SimpleNamespace(address=lambda *_: None)
-    traits = SimpleNamespace(name=name, id="the engine's", project="unit", state_dir=Path())
+    traits = SimpleNamespace(
+        name=name, id="the engine's", project="unit", state_dir=Path(), replicated=False, in_image=False
+    )
     return SimpleNamespace(traits=traits, inventory=inventory, preflight=preflight)
 
 
