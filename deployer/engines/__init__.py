@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.config.project import FALLBACK_PROJECT
-from deployer.config.spec import Spec
+from deployer.config.spec import SWARM, Spec
 from deployer.engines.base import Engine
 from deployer.engines.docker import context
 from deployer.errors import EngineError
@@ -66,6 +66,12 @@ def swarm_engine(spec: Spec, *, store_dir: Path | None = None) -> SwarmEngine:
 
     docker = docker_engine(spec, store_dir=store_dir or spec.models_dir).host
     return SwarmEngine(SwarmHost(docker, spec.swarm))
+
+
+def image_engine(spec: Spec, store_dir: Path) -> Engine:
+    """Return the engine of servers whose image, that of the settings, has the models inside."""
+    make = swarm_engine if spec.engine == SWARM else docker_engine
+    return make(spec, store_dir=store_dir)
 
 
 ENGINES: dict[str, Callable[[Spec], Engine]] = {
@@ -124,8 +130,11 @@ def unselected_engines(spec: Spec) -> EngineSelection:
         return EngineSelection(())
     if spec.engine == "docker":
         return EngineSelection((_embedded(spec),))
+    others = () if spec.engine == "embedded" else (_embedded(spec),)
     docker_problem = "" if context.choose(spec.docker.host).source else context.socket_problem()
-    return EngineSelection(() if docker_problem else (_with_short_timeout(docker_engine(spec)),), docker_problem)
+    if docker_problem:
+        return EngineSelection(others, docker_problem)
+    return EngineSelection((_with_short_timeout(docker_engine(spec)), *others))
 
 
 def with_short_timeout(engine: Engine) -> Engine:

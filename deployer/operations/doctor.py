@@ -32,6 +32,7 @@ OLDEST_TENSORFLOW = (2, 15)
 MEMORY_FACTOR = 2.4
 """A change loads two versions, each a fifth larger than on disk."""
 
+CHECK_REGISTRY = "check its name under image.repository, and whether it runs"
 SERVER_BYTES = 150 << 20
 """Memory of TensorFlow Serving without a model."""
 
@@ -160,6 +161,9 @@ def _disk(workspace: Workspace) -> Iterator[Finding]:
 def _memory(workspace: Workspace) -> Iterator[Finding]:
     import psutil
 
+    if workspace.engine.traits.replicated:
+        yield Finding("memory", "ok", "not known of the nodes: swarm.reserve_memory has Swarm choose those with enough")
+        return
     if machine := workspace.engine.traits.machine:
         yield Finding("memory", "ok", f"not known of {machine}, where servers run")
         return
@@ -175,7 +179,7 @@ def _memory(workspace: Workspace) -> Iterator[Finding]:
 def _container_memory(workspace: Workspace) -> Iterator[Finding]:
     """Compare the memory limit of containers with the largest model."""
     limit = workspace.spec.docker.memory_bytes
-    if limit is None or all(engine.traits.name != "docker" for engine in workspace.engines):
+    if limit is None or not any(engine.traits.image for engine in workspace.engines):
         return
     needed = _needed(workspace.store) + SERVER_BYTES
     text = f"docker.memory is {_gibibytes(limit)}; a server and a change of the largest model need {_gibibytes(needed)}"
@@ -193,6 +197,22 @@ def _gibibytes(number: int) -> str:
     return f"{number / 2**30:.2f} GiB"
 
 
+def _registry(workspace: Workspace) -> Iterator[Finding]:
+    """Check whether the image of servers without a store has a registry, and whether the engine reaches it."""
+    if not workspace.engine.traits.in_image:
+        return
+    from deployer.rollout import built_image
+
+    built_image.check_repository(workspace)
+    name = built_image.repository(workspace)
+    if not name:
+        yield Finding("registry", "ok", "none is needed: the Swarm has one node, which has the image")
+    elif problem := built_image.registry_problem(workspace):
+        yield Finding("registry", "error", f"the registry of {name} does not answer: {problem}", CHECK_REGISTRY)
+    else:
+        yield Finding("registry", "ok", f"the registry of {name} answers")
+
+
 def _deployments(workspace: Workspace) -> Iterator[Finding]:
     """Find servers that are lost or not running, lost versions, and images whose tag has moved."""
     for engine in workspace.engines:
@@ -208,6 +228,8 @@ def _deployments(workspace: Workspace) -> Iterator[Finding]:
             up = f"deployer up {workspace.cli_target(deployment.name, deployment.env)}"
             if not deployment.running:
                 yield Finding("deployments", "error", f"{label} is not running", restart_hint(workspace, deployment))
+            elif note := deployment.replicas_note:
+                yield Finding("deployments", "warning", f"{label}: {note}", "docker service ps shows why")
             elif moved := image_change(images.get(deployment.image_name), deployment):
                 yield Finding("deployments", "warning", f"{label}: {moved}", f"{up} replaces the server")
             for version in store.missing_versions(deployment.models):
@@ -233,6 +255,7 @@ CHECKS = (
     _disk,
     _memory,
     _container_memory,
+    _registry,
     port_findings.ports,
     _grpc_threads,
     _deployments,

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from deployer.config.options import Settings
-from deployer.engines import compatibility
-from deployer.errors import BrokenModel
 from deployer.results.checks import Report
 from deployer.results.images import ImageBuilt
-from deployer.rollout.model_image import TRIAL_ENV, ImagePlan, plan_image, verify_image
+from deployer.rollout.model_image import TRIAL_ENV, ImagePlan, check_models, plan_image, verify_image
 from deployer.rollout.workspace import Progress, no_progress, open_workspace
-from deployer.system.files import chmod_command, first_unreadable
 
 
 def image_build(
@@ -30,7 +27,7 @@ def image_build(
     workspace = open_workspace(settings or Settings(), "image build")
     plan = plan_image(workspace, target)
     name = plan.name(tag)
-    _check(plan, progress)
+    check_models(plan, progress)
     plan.engine.images.pull(progress)
     images = plan.engine.model_images
     image = images.assemble(plan.launch, plan.models)
@@ -53,19 +50,6 @@ def image_build(
         report=report,
         notices=plan.notices,
     )
-
-
-def _check(plan: ImagePlan, progress: Progress) -> None:
-    """Refuse versions that no server of the image could serve. Raises ModelError, VerificationFailed."""
-    spec = plan.workspace.spec
-    compatibility.check(plan.models, plan.engine.traits.tensorflow, spec.server.flags)
-    plan.gate(progress).check_golden()
-    for model in plan.models:
-        if closed := first_unreadable(model.path, model.path.parent):
-            raise BrokenModel(
-                f"not every user may read {closed}: in an image, every user could",
-                hint=f"{chmod_command(closed, model.path)}, if it may be in an image",
-            )
 
 
 def _verify(plan: ImagePlan, image: str, progress: Progress) -> Report | None:

@@ -12,7 +12,7 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment
 from deployer.results.history import LABEL, REDEPLOY
 from deployer.results.served import ServedModel
-from deployer.rollout import image_source, lookup, lost_versions, served_models, source_changes
+from deployer.rollout import image_change, image_source, lookup, lost_versions, served_models, source_changes
 from deployer.rollout.change import change
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import spec_serving
@@ -53,11 +53,13 @@ def redeploy(
         return spec_serving(workspace.spec, deployed.name, models)
 
     deployed = lookup.find(workspace, name)
-    if deployed.in_image:
+    if deployed.in_image and not image_change.builds(workspace, deployed):
         return _same_image(workspace, deployed, version, model, dry_run=dry_run, progress=progress)
     try:
         with lost_versions.suggest_recovery(workspace):
-            result = change(workspace, deployed, desired, dry_run=dry_run, progress=progress, reason=REDEPLOY)
+            result = image_change.change(
+                workspace, deployed, desired, dry_run=dry_run, progress=progress, reason=REDEPLOY
+            )
     except (DeployFailed, VerificationFailed, ModelError, NotReady) as error:
         if version is None:
             error.hint = "; ".join(filter(None, (error.hint, _other_version_hint(workspace, deployed, model))))
@@ -112,9 +114,10 @@ def label(
         return spec_serving(workspace.spec, deployed.name, served_models.replace_model(deployed.models, changed))
 
     deployed = lookup.find(workspace, name)
-    image_source.refuse_change(deployed, "label")
+    if not image_change.builds(workspace, deployed):
+        image_source.refuse_change(deployed, "label")
     with lost_versions.suggest_recovery(workspace):
-        result = change(workspace, deployed, desired, dry_run=dry_run, progress=progress, reason=LABEL)
+        result = image_change.change(workspace, deployed, desired, dry_run=dry_run, progress=progress, reason=LABEL)
     return dataclasses.replace(result, notices=(*result.notices, *reverts.config_conflicts(workspace, result)))
 
 

@@ -51,11 +51,24 @@ def up(
         options = options.for_batching(spec.batching)
         with addresses.suggest_free_port(workspace, addresses.OPTION_HINT):
             workspace = check_before_export(workspace, options, text)
+            if workspace.engine.traits.in_image:
+                return _up_built(workspace, options, dry_run=dry_run, expect=expect, progress=progress)
             if dry_run:
                 return preview(workspace, options)
             result = deploy(workspace, options, progress, expected=expect_plan(workspace, options, expect))
     image_copies.remove_unused(workspace)
     return result
+
+
+def _up_built(
+    workspace: Workspace, options: ExportOptions, *, dry_run: bool, expect: str | None, progress: Progress
+) -> UpResult:
+    """Deploy an image that is built of the versions of the spec."""
+    from deployer.rollout import image_change
+
+    if dry_run:
+        return image_change.preview(workspace, options)
+    return image_change.up(workspace, options, progress, expect=expect)
 
 
 def _up_image(workspace: Workspace, *, dry_run: bool, expect: str | None, progress: Progress) -> UpResult:

@@ -94,7 +94,7 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
         gate = Gate(workspace, launch, previewed.models, no_progress, previewed.reading, exports=previewed.requests)
         gate.admit(plan.change, observed)
     notices += (
-        *targets.notices(workspace, launch, last, options.name, exported, uncertain=uncertain),
+        *targets.notices(workspace, launch.models, last, options.name, exported, uncertain=uncertain),
         *plan_notices.notices(gate, plan, last, reason),
         *unused_options.notices(workspace, launch, plan, observed),
         *defaults.notices(workspace, launch, last, None),
@@ -115,11 +115,11 @@ def deploy(  # noqa: PLR0913
 
     `desired` replaces the spec once the deployment is locked. Raises PlanOutdated for another plan than is `expected`.
     """
-    with note_what_serves(workspace) as before, collect_notices() as notices, _exports_stay() as exported:
+    with note_what_serves(workspace) as before, collect_notices() as notices, exports_stay() as exported:
         signatures = signatures_of_lost_versions(workspace) if workspace.has_source else NONE_DECLARED
         lost = lost_versions.served_without_files(workspace) if workspace.has_source else ()
         before_export = workspace
-        workspace = workspace.with_spec(_export_sources(workspace, options, progress, notices, exported))
+        workspace = workspace.with_spec(export_sources(workspace, options, progress, notices, exported))
         notices.extend(lost_versions.unload_notices(lost, [(model.name, model.version) for model in exported]))
         expected_plan = None if expected is None else expected.plan_after_exports(workspace.spec, exported)
         launch, models = _resolve(workspace)
@@ -139,11 +139,11 @@ def deploy(  # noqa: PLR0913
             reading = MemoryReading(workspace.engine, observed)
             plan = decide_plan(workspace, launch, models, reading)
             if expected_plan is not None and plan.digest != expected_plan.digest:
-                raise _outdated(plan)
+                raise outdated(plan)
             gate = Gate(workspace, launch, models, progress, reading, signatures)
             executed = _execute(plan, gate, last, notices, reason)
         new = {model.name: model.version for model in exported}
-        notices.extend(targets.notices(before_export, launch, last, options.name, new))
+        notices.extend(targets.notices(before_export, launch.models, last, options.name, new))
         notices.extend(defaults.notices(workspace, launch, last, executed.deployment))
     result = _result(workspace, launch.models, plan, tuple(notices))
     return dataclasses.replace(
@@ -179,13 +179,17 @@ def expect_plan(workspace: Workspace, options: ExportOptions, digest: str | None
     """Return the plan that has this digest. Raises PlanOutdated if the plan is another."""
     if digest is None:
         return None
-    observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
+    expected = foresee(workspace, options, workspace.engine.observe(workspace.spec.deployment, workspace.spec.env))
+    if expected.preview.plan_with_exports.digest != digest:
+        raise outdated(expected.preview.plan_with_exports)
+    return expected
+
+
+def foresee(workspace: Workspace, options: ExportOptions, observed: Deployment | None) -> Expectation:
+    """Return the plan that `deploy` would execute if it found the deployment as it was `observed`."""
     workspace = _keep_unset(workspace, observed, "")
     last = observed or gone.last_state(workspace, workspace.spec.deployment, workspace.spec.env)
-    expected = Expectation(workspace, observed, last, preview_change(workspace, options, observed, last))
-    if expected.preview.plan_with_exports.digest != digest:
-        raise _outdated(expected.preview.plan_with_exports)
-    return expected
+    return Expectation(workspace, observed, last, preview_change(workspace, options, observed, last))
 
 
 def _keep_unset(workspace: Workspace, observed: Deployment | None, reason: str) -> Workspace:
@@ -197,7 +201,8 @@ def _keep_unset(workspace: Workspace, observed: Deployment | None, reason: str) 
     return keep_settings(workspace, observed, of_file=bool(reason))
 
 
-def _outdated(plan: Plan) -> PlanOutdated:
+def outdated(plan: Plan) -> PlanOutdated:
+    """Return the error that the plan is not the expected one."""
     return PlanOutdated(
         f"another plan was expected than would be executed now: {plan}",
         hint="deployer plan shows it, with its digest",
@@ -211,7 +216,7 @@ def _resolve(workspace: Workspace, stopped: Deployment | None = None) -> tuple[L
     return launch, tuple(model for each in resolved for model in each.models)
 
 
-def _export_sources(
+def export_sources(
     workspace: Workspace, options: ExportOptions, progress: Progress, notices: list[str], exported: list[Model]
 ) -> Spec:
     """Return the spec with each source exported and its version pinned; new versions are added to `exported`."""
@@ -236,7 +241,7 @@ def _export_sources(
 
 
 @contextmanager
-def _exports_stay() -> Iterator[list[Model]]:
+def exports_stay() -> Iterator[list[Model]]:
     """Collect exported versions; an error or Ctrl-C does not remove them, and a note says so."""
     exported: list[Model] = []
     try:

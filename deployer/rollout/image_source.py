@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,10 +20,10 @@ from deployer import engines
 from deployer.config.fields import option_name
 from deployer.config.flags import Value, parse_flags
 from deployer.config.origins import Origins
-from deployer.config.spec import ModelSpec, Spec
+from deployer.config.spec import SWARM, Gateway, ModelSpec, Spec
 from deployer.engines.docker.model_image.labels import Contents
 from deployer.engines.run_dir import IMAGES_DIR
-from deployer.errors import BrokenModel, EngineError, InvalidValue, SettingRefused, UsageError
+from deployer.errors import BrokenModel, EngineError, InvalidValue, ModelError, SettingRefused, UsageError
 from deployer.results.deployment import Deployment
 from deployer.rollout import image_copies
 from deployer.rollout.export_options import ExportOptions
@@ -53,26 +54,33 @@ def opened(
     """
     options = options or ExportOptions()
     _check_options(workspace, reference, options)
+    with held(workspace, reference, progress, options.name) as image:
+        yield image
+
+
+@contextmanager
+def held(workspace: Workspace, reference: str, progress: Progress, name: str | None = None) -> Iterator[Workspace]:
+    """Do as `opened` does for an image that the options and settings of the command have made or may have made."""
     spec = _with_image(workspace.spec, reference)
     store = workspace.spec.models_dir
-    engine = engines.docker_engine(spec, store_dir=store)
+    engine = engines.docker_engine(_for_images(spec), store_dir=store)
     engine.images.pull(progress)
     contents = engine.model_images.contents(reference)
     _check_settings(workspace, reference, contents)
     flags = _flags(reference, contents)
     directory = _copy_dir(spec, engine.model_images.id(reference))
     with directory_lock(directory, f"the copy of {reference}", LOCK_WAIT_SECONDS):
-        spec = _ensure_copy(engine, spec, reference, contents, directory, progress)
+        spec = _ensure_copy(engine, spec, reference, contents, directory, progress, workspace.store)
         models = {
             model.name: ModelSpec(versions=model.versions, labels=dict(model.labels)) for model in contents.models
         }
         server = dataclasses.replace(spec.server, flags=flags)
-        spec = dataclasses.replace(spec, name=options.name or contents.name, models=models, server=server)
+        spec = dataclasses.replace(spec, name=name or contents.name, models=models, server=server)
         yield dataclasses.replace(
             workspace,
             spec=spec,
-            engines=(engines.docker_engine(spec, store_dir=store),),
-            origins=_with_target(workspace.origins),
+            engines=(engines.image_engine(spec, store),),
+            origins=with_target(workspace.origins),
         )
     image_copies.remove_unused(workspace)
 
@@ -85,11 +93,13 @@ def serving(workspace: Workspace, deployment: Deployment) -> Workspace:
     if not deployment.in_image or deployment.store is None:
         return workspace
     if not deployment.store.is_dir():
-        spec = dataclasses.replace(_with_image(workspace.spec, deployment.image_id), state_dir=_state_dir(deployment))
-        engine = engines.docker_engine(spec, store_dir=workspace.spec.models_dir)
-        contents = engine.model_images.contents(deployment.image_id)
+        reference = deployment.image_name if deployment.nodes else deployment.image_id
+        spec = dataclasses.replace(_with_image(workspace.spec, reference), state_dir=_state_dir(deployment))
+        engine = engines.docker_engine(_for_images(spec), store_dir=workspace.spec.models_dir)
+        engine.images.pull(no_progress)
+        contents = engine.model_images.contents(reference)
         with directory_lock(deployment.store.parent, f"the copy of {deployment.image_name}", LOCK_WAIT_SECONDS):
-            _ensure_copy(engine, spec, deployment.image_id, contents, deployment.store.parent, no_progress)
+            _ensure_copy(engine, spec, reference, contents, deployment.store.parent, no_progress, workspace.store)
     return workspace.with_spec(dataclasses.replace(workspace.spec, models_dir=deployment.store))
 
 
@@ -163,10 +173,16 @@ def _flags(reference: str, contents: Contents) -> dict[str, Value]:
 def _with_image(spec: Spec, reference: str) -> Spec:
     """Return the spec of a deployment of an image; batching and monitoring are in its configuration."""
     docker = dataclasses.replace(spec.docker, image=reference)
-    return dataclasses.replace(spec, engine="docker", docker=docker, batching=None, monitoring=None)
+    engine = spec.engine if spec.engine == SWARM else "docker"
+    return dataclasses.replace(spec, engine=engine, docker=docker, batching=None, monitoring=None)
 
 
-def _with_target(origins: Origins) -> Origins:
+def _for_images(spec: Spec) -> Spec:
+    """Return the spec of the engine that the image is pulled to: on a Swarm, the nodes pull that of the gateway."""
+    return dataclasses.replace(spec, gateway=Gateway()) if spec.engine == SWARM else spec
+
+
+def with_target(origins: Origins) -> Origins:
     """Return the origins with the image set by the target: the deployment's own image is not kept."""
     key = "docker.image"
     variables, options = (
@@ -184,25 +200,63 @@ def _copy_dir(spec: Spec, image_id: str) -> Path:
 
 
 def _ensure_copy(  # noqa: PLR0913, PLR0917
-    engine: DockerEngine, spec: Spec, reference: str, contents: Contents, directory: Path, progress: Progress
+    engine: DockerEngine,
+    spec: Spec,
+    reference: str,
+    contents: Contents,
+    directory: Path,
+    progress: Progress,
+    store: Store,
 ) -> Spec:
-    """Return the spec with the copy of the image's models as its store; make the copy if there is none."""
+    """Return the spec with the copy of the image's models as its store; make the copy if there is none.
+
+    What `store` has is linked from there.
+    """
     spec = dataclasses.replace(spec, models_dir=directory / MODELS)
     if spec.models_dir.is_dir():
         return spec
     for leftover in directory.glob(f"{STAGE_PREFIX}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    progress("copying the models out of the image, to verify its answers")
     stage = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=directory))
     try:
-        versions = [f"{model.name}/{version}" for model in contents.models for version in model.versions]
-        engine.model_images.copy_models(reference, versions, stage)
+        if versions := [version for version in _versions(contents) if not _link(store, version, stage)]:
+            progress("copying the models out of the image, to verify its answers")
+            names = [f"{name}/{version}" for name, version, _ in versions]
+            engine.model_images.copy_models(reference, names, stage)
         _check_models(reference, contents, Store(stage))
         stage.chmod(0o755)
         stage.rename(spec.models_dir)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     return spec
+
+
+def _versions(contents: Contents) -> Iterator[tuple[str, int, str]]:
+    """Yield the name, the number and the digest of each version of an image."""
+    for model in contents.models:
+        for version in model.versions:
+            yield model.name, version, model.digest_of(version)
+
+
+def _link(store: Store, version: tuple[str, int, str], stage: Path) -> bool:
+    """Link the files of a version that a store has, too, into a stage; return whether it has it."""
+    name, number, digest = version
+    try:
+        stored = store.get(name, number)
+        if stored.digest != digest:
+            return False
+        shutil.copytree(stored.path, stage / name / str(number), copy_function=_link_or_copy)
+    except (ModelError, OSError, shutil.Error):
+        shutil.rmtree(stage / name / str(number), ignore_errors=True)
+        return False
+    return True
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
 
 
 def _check_models(reference: str, contents: Contents, store: Store) -> None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from deployer import engines
 from deployer.config.spec import Gateway, Spec
+from deployer.engines import compatibility
 from deployer.engines.docker.engine import DockerEngine
 from deployer.engines.docker.model_image.names import image_name
+from deployer.errors import BrokenModel
 from deployer.results.checks import Report
 from deployer.results.deployment import LOOPBACK
 from deployer.results.launch import Launch
@@ -25,6 +27,7 @@ from deployer.rollout.readiness import attach_server_logs
 from deployer.rollout.render_target import stored_versions, suggest_export
 from deployer.rollout.targets import TO_RENDER
 from deployer.rollout.workspace import Progress, Workspace
+from deployer.system.files import chmod_command, first_unreadable
 
 TRIAL_ENV = "image"
 """The environment of the server that verifies an image; its lock keeps two builds of one name apart."""
@@ -38,7 +41,7 @@ class ImagePlan:
     engine: DockerEngine
     launch: Launch
     models: tuple[Model, ...]
-    notices: tuple[str, ...]
+    notices: tuple[str, ...] = ()
 
     @property
     def served(self) -> tuple[ServedModel, ...]:
@@ -64,13 +67,34 @@ def plan_image(workspace: Workspace, target: str | None) -> ImagePlan:
     with lost_versions.suggest_recovery(workspace, target, command):
         desired = desired_spec(workspace, target, ExportOptions(), TO_RENDER)
         spec, notices = stored_versions(workspace, desired)
-        engine = engines.docker_engine(dataclasses.replace(spec, gateway=Gateway()))
-        workspace = dataclasses.replace(workspace, spec=spec, engines=(engine,))
-        with suggest_export(workspace, desired):
-            resolved = resolve_models(spec, workspace.store)
+        with suggest_export(workspace.with_spec(spec), desired):
+            plan = plan_of_stored(workspace.with_spec(spec))
+    return dataclasses.replace(plan, notices=(*filter(None, notices), *_left_out(spec)))
+
+
+def plan_of_stored(workspace: Workspace) -> ImagePlan:
+    """Return what an image of the spec's versions, which the store has, is built of.
+
+    Raises ModelNotFound, ConfigError, SettingRefused, TemplateError.
+    """
+    spec = workspace.spec
+    engine = engines.docker_engine(dataclasses.replace(spec, gateway=Gateway()))
+    workspace = dataclasses.replace(workspace, engines=(engine,))
+    resolved = resolve_models(spec, workspace.store)
     launch = build_launch(spec, engine, tuple(each.served for each in resolved))
-    models = tuple(model for each in resolved for model in each.models)
-    return ImagePlan(workspace, engine, launch, models, (*filter(None, notices), *_left_out(spec)))
+    return ImagePlan(workspace, engine, launch, tuple(model for each in resolved for model in each.models))
+
+
+def check_models(plan: ImagePlan, progress: Progress) -> None:
+    """Refuse versions that no server of the image could serve. Raises ModelError, VerificationFailed."""
+    compatibility.check(plan.models, plan.engine.traits.tensorflow, plan.workspace.spec.server.flags)
+    plan.gate(progress).check_golden()
+    for model in plan.models:
+        if closed := first_unreadable(model.path, model.path.parent):
+            raise BrokenModel(
+                f"not every user may read {closed}: in an image, every user could",
+                hint=f"{chmod_command(closed, model.path)}, if it may be in an image",
+            )
 
 
 def _left_out(spec: Spec) -> Sequence[str]:

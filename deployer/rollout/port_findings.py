@@ -32,7 +32,7 @@ def ports(workspace: Workspace) -> Iterator[Finding]:
         except PortTaken as error:
             raise _deployment_error(workspace, port) or error from error
 
-    check = check_there if engine.traits.machine else check_here
+    check = check_there if engine.traits.machine or engine.traits.replicated else check_here
     for protocol, chosen, default in (("REST", server.rest_port, REST_PORT), ("gRPC", server.grpc_port, GRPC_PORT)):
         port = chosen or default
         if port in ours:

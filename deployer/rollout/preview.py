@@ -13,7 +13,7 @@ from deployer.errors import ConfigError, ModelNotFound
 from deployer.results.deployment import Deployment, cli_name
 from deployer.results.launch import Launch
 from deployer.results.model import Model
-from deployer.results.plan import Change, Export, Plan
+from deployer.results.plan import Change, Export, Plan, Step
 from deployer.results.served import ResolvedModel, ServedModel
 from deployer.rollout import gone, lost_versions, reload
 from deployer.rollout import plan as planning
@@ -45,10 +45,13 @@ class Preview:
     requests: Exports = field(default_factory=lambda: NO_EXPORTS)
     """The exports by model and version."""
 
+    image_steps: tuple[Step, ...] = ()
+    """The steps that make the image of the servers, after the exports."""
+
     @property
     def plan_with_exports(self) -> Plan:
-        """The plan with the exports as its first steps."""
-        return dataclasses.replace(self.plan, steps=(*self.exports, *self.plan.steps))
+        """The plan with the exports and the steps of the image as its first steps."""
+        return dataclasses.replace(self.plan, steps=(*self.exports, *self.image_steps, *self.plan.steps))
 
 
 def preview_change(
@@ -58,14 +61,23 @@ def preview_change(
 
     A stopped deployment keeps the labels of `labelled`, its last state; None if the command chooses the labels.
     """
-    exports: list[Export] = []
-    resolved = tuple(_preview_model(workspace, name, spec, options, exports) for name, spec in _models(workspace))
+    exports, resolved = preview_models(workspace, options)
     launch = resolve_with_labels(workspace, resolved, labelled)
     models = tuple(model for each in resolved for model in each.models)
     compatibility.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
     reading = MemoryReading(workspace.engine, observed)
     plan = decide_plan(workspace, launch, models, reading)
-    return Preview(tuple(exports), launch, models, plan, reading, _requests(workspace, options, exports))
+    requests = _requests(workspace, options, exports)
+    return Preview(exports, launch, models, plan, reading, requests, workspace.image_steps)
+
+
+def preview_models(
+    workspace: Workspace, options: ExportOptions
+) -> tuple[tuple[Export, ...], tuple[ResolvedModel, ...]]:
+    """Return the exports that come first, and the versions that would be served after them."""
+    exports: list[Export] = []
+    resolved = tuple(_preview_model(workspace, name, spec, options, exports) for name, spec in _models(workspace))
+    return tuple(exports), resolved
 
 
 def _requests(workspace: Workspace, options: ExportOptions, exports: Iterable[Export]) -> Exports:
@@ -117,6 +129,7 @@ def decide_plan(workspace: Workspace, launch: Launch, models: tuple[Model, ...],
     last = None if observed else gone.last_state(workspace, launch.name, launch.env)
     conditions = planning.Conditions(
         zero_downtime=workspace.engine.traits.zero_downtime,
+        replicated=workspace.engine.traits.replicated,
         verify=not gate.skip,
         measure_rate=gate.measure_rate,
         max_failures=gate.max_failures,

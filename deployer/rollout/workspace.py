@@ -18,6 +18,7 @@ from deployer.engines import run_dir
 from deployer.engines.base import Engine
 from deployer.errors import EngineConflict, EngineUnavailable, LockHeld
 from deployer.results.deployment import DEFAULT_ENV, ENV_VARIABLE, Deployment, cli_name
+from deployer.results.plan import Step
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.system.packages import missing_packages
 
@@ -65,6 +66,9 @@ class Workspace:
     """What sets the keys of the spec."""
 
     kept: KeptSettings = KeptSettings()
+
+    image_steps: tuple[Step, ...] = ()
+    """The steps that make the image of the servers, for a preview of a change that comes after them."""
 
     @property
     def store(self) -> Store:

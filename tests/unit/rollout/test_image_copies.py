@@ -17,6 +17,7 @@ from deployer.errors import BrokenModel, EngineError
 from deployer.results.served import ServedModel
 from deployer.rollout import image_source
 from deployer.store.manifest import compute_digest
+from deployer.store.store import Store
 
 HALF = MODELS / "half_plus_two" / "1"
 
@@ -39,10 +40,10 @@ def write_half(target: Path) -> None:
     shutil.copytree(HALF, target / "half" / "1")
 
 
-def copied(directory: Path, copy: Callable[[Path], object], digest: str = "") -> Path:
+def copied(directory: Path, copy: Callable[[Path], object], digest: str = "", store: Path = Path("none")) -> Path:
     directory.mkdir(exist_ok=True)
     spec = image_source._ensure_copy(
-        engine(copy), Spec(), "image", contents(digest or compute_digest(HALF)), directory, lambda _: None
+        engine(copy), Spec(), "image", contents(digest or compute_digest(HALF)), directory, lambda _: None, Store(store)
     )
     return spec.models_dir
 
@@ -74,3 +75,18 @@ def test_a_copy_that_fails_or_differs_leaves_nothing(
     with pytest.raises(error):
         copied(tmp_path / "id", copy, digest)
     assert list((tmp_path / "id").iterdir()) == []
+
+
+def test_a_version_that_the_store_has_is_linked_from_there(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(HALF, store / "half" / "1")
+    copy = copied(tmp_path / "id", lambda _: pytest.fail("copied out of the image"), store=store)
+    ours, theirs = (root / "half" / "1" / "saved_model.pb" for root in (copy, store))
+    assert ours.samefile(theirs)
+
+
+def test_another_version_of_that_number_is_taken_from_the_image(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(MODELS / "half_plus_two" / "2", store / "half" / "1")
+    copy = copied(tmp_path / "id", write_half, store=store)
+    assert compute_digest(copy / "half" / "1") == compute_digest(HALF)

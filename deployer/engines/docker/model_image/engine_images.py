@@ -84,6 +84,20 @@ class ModelImages:
         found = find_image(self.host.client, image)
         return found.digests if found else ()
 
+    def digest_in(self, repository: str, image: str) -> str:
+        """Return the digest by which a repository is known to have an image of the engine; empty if it is not."""
+        found = find_image(self.host.client, image)
+        resolved = found.resolved(repository) if found else ""
+        return resolved.partition("@")[2]
+
+    def is_in_registry(self, reference: str) -> bool:
+        """Return whether a registry still has REPOSITORY@DIGEST."""
+        return push.is_in_registry(self.host.client, reference)
+
+    def registry_problem(self, repository: str) -> str:
+        """Return why the engine does not reach the registry of a repository; empty if it answers."""
+        return push.registry_problem(self.host.client, repository)
+
     def push(self, name: str, progress: Callable[[str], None]) -> str:
         """Push REPOSITORY:TAG, and return the digest by which its registry knows it. Raises EngineError."""
         return push.push(self.host.client, name, self.host.settings.pull_seconds, progress)

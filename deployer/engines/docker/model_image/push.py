@@ -26,6 +26,7 @@ TEMPORARY = re.compile(
 )
 """Failures that may be over a moment later. The engine itself tries to send a layer several times."""
 
+UNREACHABLE = r"x509|certificate|tls:|refused|no such host|timeout|timed out|exceeded|unreachable|EOF|reset"
 REMEDIES = (
     (r"unauthorized|denied|no basic auth|authentication", "docker login {registry}, and check that you may push there"),
     (r"HTTP response to HTTPS client", "name {registry} under insecure-registries in the engine's daemon.json"),
@@ -59,6 +60,30 @@ def push(client: DockerClient, name: str, seconds: float, progress: Callable[[st
         raise EngineError(
             f"pushing {name} to {place} took more than {seconds:g} s", hint="raise docker.pull_seconds"
         ) from error
+
+
+def is_in_registry(client: DockerClient, reference: str) -> bool:
+    """Return whether the registry of REPOSITORY@DIGEST has it, as far as the user's credentials show."""
+    return not _look_up(client, reference)
+
+
+def registry_problem(client: DockerClient, repository: str) -> str:
+    """Return why an engine does not reach the registry of a repository; empty if it answers."""
+    reason = _look_up(client, f"{repository}:latest")
+    unreachable = "HTTP response to HTTPS client" in reason or re.search(UNREACHABLE, reason)
+    return reason[:300] if unreachable else ""
+
+
+def _look_up(client: DockerClient, reference: str) -> str:
+    """Return why a registry does not show an image; empty if it does."""
+    place = registry(reference)
+    login = credentials.for_registry(DOCKER_HUB if place in HUB_HOSTS else place)
+    with docker_errors(f"looking for {reference}"):
+        try:
+            client.api.inspect_distribution(reference, auth_config=dict(login.auth))
+        except docker.errors.APIError as error:
+            return str(error.explanation or error).strip()
+    return ""
 
 
 def _attempts(

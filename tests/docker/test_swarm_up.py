@@ -1,0 +1,96 @@
+"""The command line on a Swarm of three nodes: images are built of the store, pushed, deployed, changed and scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.cli import ANY_PORTS
+from support.cluster import Cluster
+from support.containers import PROJECT
+from support.deploying import ask, deployer, refused, up
+
+pytestmark = pytest.mark.timeout(1800)
+NAME = "half_plus_two"
+
+
+@pytest.fixture
+def swarm(project: Path, cluster: Cluster, gateway_image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The project, whose deployments run on the cluster; they and their images are removed at the end."""
+    with monkeypatch.context() as variables:
+        variables.setenv("DOCKER_HOST", cluster.nodes[0].socket)
+        variables.setenv("DEPLOYER_ENGINE", "swarm")
+        variables.setenv("DEPLOYER_GATEWAY_IMAGE", gateway_image)
+        variables.setenv("DEPLOYER_IMAGE_REPOSITORY", f"{cluster.registry}/{PROJECT}/half")
+        variables.setenv("DEPLOYER_SWARM_DRAIN_SECONDS", "1")
+        variables.setenv("DEPLOYER_SWARM_MONITOR_SECONDS", "1")
+        yield project
+        assert deployer("down", "--all", "-q", cwd=project).code in (0, 10)
+    for node in cluster.nodes:
+        for image in node.docker("images", "-q", f"{cluster.registry}/{PROJECT}/half").split():
+            node.docker("rmi", "--force", image)
+
+
+def changed(project: Path, *arguments: str) -> Any:
+    ended = deployer(*arguments, "--json", cwd=project)
+    assert ended.code == 0, ended.err
+    return ended.json
+
+
+def kinds(plan: dict[str, Any]) -> list[str]:
+    return [step["kind"] for step in plan["steps"]]
+
+
+def status(project: Path) -> dict[str, Any]:
+    (found,) = changed(project, "status")["deployments"]
+    assert found["healthy"], found
+    return found["deployment"]
+
+
+def services(cluster: Cluster) -> list[str]:
+    return cluster.nodes[0].docker("service", "ls", "-q", "--filter", f"label=deployer.project={PROJECT}").split()
+
+
+def test_versions_of_the_store_are_built_pushed_and_served_by_several_nodes(swarm: Path, cluster: Cluster) -> None:
+    planned = changed(swarm, "plan", f"{NAME}:1", "--replicas", "2", *ANY_PORTS)
+    assert kinds(planned["plan"])[:3] == ["build_image", "push_image", "start_candidate"]
+    first = up(swarm, f"{NAME}:1", "--replicas", "2", "--expect", planned["plan"]["digest"], *ANY_PORTS)
+    assert (first["plan"]["change"], ask(first["endpoints"], 2.0)) == ("create", 3.0)
+    deployed = status(swarm)
+    assert deployed["image_name"].startswith(f"{cluster.registry}/{PROJECT}/half@sha256:")
+    assert (deployed["replicas"], sum(node["replicas"] for node in deployed["nodes"])) == (2, 2)
+    for node in deployed["nodes"]:
+        assert ask(node["endpoints"], 2.0) == 3.0
+
+    again = up(swarm, f"{NAME}:1")
+    assert (again["plan"]["change"], status(swarm)["release"]) == ("nothing", deployed["release"])
+    scaled = changed(swarm, "scale", NAME, "3")
+    assert (scaled["plan"]["change"], status(swarm)["replicas"]) == ("scale", 3)
+    assert status(swarm)["release"] == deployed["release"]
+
+    newest = changed(swarm, "redeploy", "--version", "2", "--measure", "20", "--max-failures", "0")
+    assert (newest["plan"]["change"], newest["traffic"]["failures"]) == ("replace", 0)
+    assert (ask(newest["endpoints"], 2.0), status(swarm)["replicas"]) == (4.0, 3)
+    back = changed(swarm, "rollback", "--measure", "20", "--max-failures", "0")
+    assert (ask(back["endpoints"], 2.0), status(swarm)["image_name"]) == (3.0, deployed["image_name"])
+    assert kinds(changed(swarm, "plan", f"{NAME}:2")["plan"])[0] == "start_candidate"  # the registry has its image
+    releases = changed(swarm, "history")["releases"]
+    assert [each["change"] for each in releases] == ["replace", "replace", "scale", "create"]
+    assert changed(swarm, "down")["name"] == NAME
+    assert services(cluster) == []
+
+
+def test_nothing_is_built_without_a_registry_or_with_a_wrong_setting(
+    swarm: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEPLOYER_IMAGE_REPOSITORY", "team/half")
+    refused(deployer("up", f"{NAME}:1", cwd=swarm), 3, "image.repository", "3 nodes", "registry.example.com")
+    refused(deployer("up", f"{NAME}:1", "--host", "127.0.0.1", cwd=swarm), 3, "server.host", "every address")
+    monkeypatch.setenv("DEPLOYER_IMAGE_REPOSITORY", "198.18.0.1:9/half")
+    (registry,) = [
+        each for each in deployer("doctor", "--json", cwd=swarm).json["findings"] if each["check"] == "registry"
+    ]
+    assert registry["severity"] == "error", registry
+    assert services(cluster) == []
