@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from support.cluster import Cluster
 from support.swarm_site import ENV, NAME, PROJECT, Site, answering, answers, ask, ending, on_nodes
 from support.world import eventually
@@ -49,7 +50,9 @@ def site(cluster: Cluster, gateway_image: str, tmp_path: Path) -> Iterator[Site]
     made.clear()
 
 
-def test_a_release_is_created_updated_scaled_and_removed_without_a_trace(site: Site, images: dict[str, str]) -> None:
+def test_a_release_is_created_updated_scaled_and_removed_without_a_trace(
+    site: Site, images: dict[str, str], cluster: Cluster
+) -> None:
     engine = site.engine(images["one"])
     assert not [finding for finding in engine.preflight.platform() if "Swarm of 3 nodes" not in finding.message][3:]
     with engine.locks.acquire(NAME, ENV, 0.0):
@@ -87,10 +90,13 @@ def test_a_release_is_created_updated_scaled_and_removed_without_a_trace(site: S
     assert (fewer.replicas, fewer.running_replicas) == (1, 1)
     assert answers(fewer) == {"2"}
     assert site.deploy(engine).replicas == 1
+    name = site.service()["Spec"]["Name"]
     site.remove(engine)
     assert engine.inventory.names() == ()
     assert engine.observe(NAME, ENV) is None
     eventually(lambda: site.left() == [], "nothing is left", PATIENCE)
+    kept = ("ps", "--all", "--quiet", "--filter", f"name={name}")
+    eventually(lambda: not any(node.docker(*kept) for node in cluster.nodes), "no container is left", PATIENCE)
 
 
 seen: list[Deployment] = []
@@ -319,6 +325,54 @@ def test_a_service_of_somebody_else_with_the_name_is_left_alone(site: Site, imag
         assert name in site.node.docker("service", "ls", "--format", "{{.Name}}")
     finally:
         site.node.docker("service", "rm", name)
+
+
+def test_an_image_is_on_every_node_before_anything_changes(
+    site: Site, images: dict[str, str], cluster: Cluster, gateway_image: str, withdrawn: None
+) -> None:
+    del withdrawn
+    reference = pushed(cluster, gateway_image)
+    first = site.deploy(site.engine(images["one"]), replicas=2)
+    withdraw(cluster, reference)
+    with pytest.raises(EngineError, match=r"node node[23]|on node[23]") as failed:
+        site.deploy(site.engine(reference))
+    assert "No such image" in failed.value.message
+    assert site.recover(site.engine(images["one"]))
+    assert serves(site.engine(images["one"]), first)
+    assert pushed(cluster, gateway_image) == reference
+    assert answers(site.deploy(site.engine(reference))) == {"7"}
+    for node in cluster.nodes:
+        assert reference in node.docker("images", "--digests", "--format", "{{.Repository}}@{{.Digest}}")
+        assert not node.docker("ps", "--all", "--quiet", "--filter", f"name={site.service()['Spec']['Name']}-pull")
+
+
+@pytest.fixture
+def withdrawn(cluster: Cluster) -> Iterator[None]:
+    """Afterwards the first node does not have the name of the image any more."""
+    yield
+    cluster.nodes[0].docker("rmi", f"{cluster.registry}/{PROJECT}:7")
+
+
+def pushed(cluster: Cluster, gateway_image: str) -> str:
+    """The reference of an image of version 7 that the first node alone has, and the registry."""
+    node, name = cluster.nodes[0], f"{cluster.registry}/{PROJECT}:7"
+    (image,) = on_nodes(cluster, answering(gateway_image, 7)).values()
+    for each in cluster.nodes[1:]:
+        each.docker("rmi", "--force", image)
+    node.docker("tag", image, name)
+    node.docker("push", "--quiet", name)
+    (digest,) = node.docker("image", "inspect", "--format", "{{index .RepoDigests 0}}", name).split()
+    return digest
+
+
+def withdraw(cluster: Cluster, reference: str) -> None:
+    """Remove an image from the registry."""
+    repository, _, digest = reference.partition("@")
+    path = f"{repository.removeprefix(f'{cluster.registry}/')}/manifests/{digest}"
+    answer = requests.delete(
+        f"https://{cluster.registry}/v2/{path}", verify=str(cluster.certificates / "ca.pem"), timeout=PATIENCE
+    )
+    assert answer.status_code == 202, answer.text
 
 
 def test_a_manager_that_is_reached_by_ssh_alone_is_enough(

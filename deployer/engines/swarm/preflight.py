@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from deployer.engines.base import Address
 from deployer.engines.docker import findings, probe
+from deployer.engines.docker.api import parse_api_version
 from deployer.engines.swarm.api import MANAGER_HINT, NO_LEADER, QUORUM_HINT
 from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import NodeInfo, SwarmInfo
@@ -20,8 +21,8 @@ from deployer.results.served import ServedModel
 from deployer.savedmodel.op_sets import target_of_image
 
 SWARM, NODES = "swarm", "nodes"
-OLDEST_API = "1.41"
-"""The first version with jobs, which bring an image to every node."""
+OLDEST_API, OLDEST_ENGINE = "1.41", "20.10"
+"""The first version that limits the processes and capabilities of a service."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,7 @@ class SwarmPreflight:
             info, swarm = host.info(), self.host.info
         except EngineError as error:
             return (Finding(findings.ENGINE, "error", error.message, error.hint or ""),)
-        problem = manager_problem(swarm)
-        if problem is not None:
+        if problem := manager_problem(swarm) or api_problem(host.client.api.api_version):
             return (problem,)
         try:
             nodes = tuple(self.host.api.nodes().values())
@@ -87,6 +87,14 @@ def manager_problem(swarm: SwarmInfo) -> Finding | None:
         reason = f" ({swarm.error})" if swarm.error else ""
         return Finding(SWARM, "error", f"the Docker Engine {part}, and no manager{reason}", MANAGER_HINT)
     return None
+
+
+def api_problem(version: str) -> Finding | None:
+    """Return that an engine is too old, or None."""
+    if parse_api_version(version) >= parse_api_version(OLDEST_API):
+        return None
+    text = f"services need API {OLDEST_API}, and the Docker Engine speaks {version}"
+    return Finding(findings.ENGINE, "error", text, f"upgrade Docker to {OLDEST_ENGINE} or newer")
 
 
 def of_nodes(nodes: Sequence[NodeInfo]) -> Iterator[Finding]:

@@ -34,7 +34,7 @@ class Promotion:
         services = self.host.state.services(*self._key)
         verified = self._verified(services)
         if services.pull is not None:
-            self.tasks.await_job(services.pull.id)
+            self.tasks.await_everywhere(services.pull.id)
         self.host.state.remove_services(services.pull, services.candidate)
         name = self.host.state.name(*self._key)
         spec = service_spec.server(name, verified.spec, self.host.docker.settings.restart, self.host.swarm)

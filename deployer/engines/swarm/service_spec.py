@@ -96,25 +96,29 @@ def server(name: str, verified: Mapping[str, Any], restart: str, swarm: Swarm) -
 
 
 def pull(name: str, parts: ServerParts) -> Spec:
-    """Return the service that runs the image once on every node where servers may run, so that each node has it."""
+    """Return the service that has every node where servers may run get the image; its containers do nothing.
+
+    It is no job: engines keep the containers of jobs.
+    """
     return {
         "Name": name,
         "Labels": {**parts.labels, ROLE: PULL},
         "TaskTemplate": {
             "ContainerSpec": {
                 "Image": parts.image,
-                "Command": ["true"],
+                "Command": ["sleep", "infinity"],
                 "User": parts.docker.user,
                 "ReadOnly": True,
                 "CapabilityDrop": list(ContainerSpec.cap_drop),
                 "Healthcheck": {"Test": ["NONE"]},
+                "StopSignal": "SIGKILL",
                 "StopGracePeriod": 0,
             },
             "RestartPolicy": {"Condition": "none"},
             "Placement": _placement(parts.docker, parts.swarm),
             "LogDriver": {"Name": "none"},
         },
-        "Mode": {"GlobalJob": {}},
+        "Mode": {"Global": {}},
     }
 
 

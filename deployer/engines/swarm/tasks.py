@@ -79,19 +79,18 @@ class Tasks:
                 raise self.stuck(*problem)
             time.sleep(POLL_SECONDS)
 
-    def await_job(self, service: str) -> None:
-        """Wait until each task of a job has completed. Raise EngineError if one fails."""
+    def await_everywhere(self, service: str) -> None:
+        """Wait until a service with a task on each node runs there. Raise EngineError for a node where it cannot."""
         patience = Patience(self.start_seconds)
         while True:
-            tasks = self.api.tasks(service)
-            nodes = {each.id: each for each in self.api.nodes().values() if each.ready and each.active}
-            waiting = [task for task in tasks if task.state != "complete" and task.node_id in nodes]
-            if failed := next((task for task in waiting if task.has_ended), None):
-                node = nodes[failed.node_id].name
+            nodes = {node.id: node for node in self.api.nodes().values() if node.ready and node.active}
+            tasks = [task for task in self.api.tasks(service) if task.node_id in nodes]
+            if failed := next((task for task in tasks if task.failed), None):
                 raise EngineError(
-                    f"the node {node} cannot run the image: {failed.message or failed.state}",
+                    f"the node {nodes[failed.node_id].name} cannot run the image: {failed.message or failed.state}",
                     hint="let the node reach the registry, or load the image there; swarm.constraints leaves nodes out",
                 )
+            waiting = [task for task in tasks if not task.runs]
             if tasks and not waiting:
                 return
             if problem := patience.problem(waiting):

@@ -132,6 +132,13 @@ def test_an_engine_that_can_change_no_swarm_is_refused_with_the_next_command(swa
     assert preflight.manager_problem(SwarmInfo.parse({"Swarm": {"ControlAvailable": True}})) is None
 
 
+def test_an_engine_that_is_too_old_for_services_is_refused():
+    found = preflight.api_problem("1.40")
+    assert found is not None
+    assert (found.severity, "20.10" in found.remedy) == ("error", True)
+    assert preflight.api_problem("1.41") is None
+
+
 def test_nodes_that_run_nothing_are_reported_and_an_image_that_they_cannot_get_is_refused():
     answer = {"ID": "n", "Description": {"Hostname": "node1"}, "Status": {"State": "down"}, "Spec": {}}
     down = NodeInfo.parse(json.loads(json.dumps(answer)))

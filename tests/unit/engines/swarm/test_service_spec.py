@@ -98,7 +98,7 @@ def test_marks_and_numbers_change_no_task():
 
 def test_an_image_is_brought_to_every_node_where_servers_may_run_and_to_no_other():
     spec = service_spec.pull("p", parts(swarm=Swarm(constraints=("node.hostname!=node3",))))
-    assert spec["Mode"] == {"GlobalJob": {}}
+    assert spec["Mode"] == {"Global": {}}
     assert spec["TaskTemplate"]["ContainerSpec"]["Image"] == "registry.example.com/digits@sha256:0"
     assert spec["TaskTemplate"]["Placement"] == {"Constraints": ["node.hostname!=node3"]}
 
