@@ -221,6 +221,20 @@ def test_after_a_kill_the_last_accepted_release_serves(
     assert kinds == {"service", "network"}
 
 
+def test_a_service_that_somebody_else_has_updated_since_the_kill_goes_on(
+    site: Site, images: dict[str, str], cluster: Cluster
+) -> None:
+    engine = site.engine(images["one"])
+    site.deploy(engine)
+    killed(site, cluster, images["two"], "accepting")
+    site.node.docker("service", "scale", "--detach", f"{site.service()['Spec']['Name']}=2")
+    (note,) = site.recover(engine)
+    assert "serves on" in note
+    eventually(lambda: getattr(engine.observe(NAME, ENV), "running_replicas", 0) == 2, "two servers run")
+    assert ask(engine.observe(NAME, ENV).endpoints.rest) == "2"
+    assert site.recover(engine) == ()
+
+
 @pytest.mark.parametrize("moment", ["staged", "accepting"])
 def test_after_a_kill_of_the_first_deployment_nothing_is_left(
     site: Site, images: dict[str, str], cluster: Cluster, moment: str

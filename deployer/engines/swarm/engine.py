@@ -251,7 +251,7 @@ class SwarmEngine:
         if any(task.is_current and not task.has_ended for task in tasks):
             return None
         last = newest(task for task in tasks if task.failed) or newest(tasks)
-        return task_list.reason(last) if last else None
+        return task_list.reason(last) if last else "it has no servers"
 
     def _service_of(self, deployment: Deployment) -> str | None:
         """Return the id of the service that runs the servers of a deployment."""

@@ -75,6 +75,12 @@ class Service:
         return frozenset(int(port.get("PublishedPort", 0)) for port in ports)
 
     @property
+    def is_in_routing_mesh(self) -> bool:
+        """Whether every node of the Swarm answers on its ports."""
+        ports = (self.spec.get("EndpointSpec") or {}).get("Ports") or ()
+        return any(port.get("PublishMode", "ingress") == "ingress" for port in ports)
+
+    @property
     def network(self) -> str:
         """The id of the network of its containers."""
         return str(self.spec["TaskTemplate"]["Networks"][0]["Target"])

@@ -13,6 +13,7 @@ from deployer.engines.docker.names import LABEL
 from deployer.engines.swarm import listing, service_spec
 from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import RELEASE, NodeInfo, Service, Task
+from deployer.engines.swarm.state import Services
 from deployer.results.deployment import Deployment
 
 
@@ -24,14 +25,15 @@ class Observer:
 
     def serving(self, name: str, env: str) -> Deployment | None:
         """Return the deployment whose servers were accepted, running or not; None without one."""
-        server = self.host.state.services(name, env).server
-        return self._server(server) if server is not None and _is_serving(server) else None
+        services = self.host.state.services(name, env)
+        is_serving = services.server is not None and _is_serving(services.server)
+        return self._server(services, services.server) if services.server and is_serving else None
 
     def release(self, name: str, env: str, release: str) -> Deployment | None:
         """Return the candidate or the servers of a release, accepted or not; None without any."""
         services = self.host.state.services(name, env)
         if services.server is not None and services.server.labels.get(RELEASE) == release:
-            return self._server(services.server)
+            return self._server(services, services.server)
         if services.candidate is not None and services.candidate.labels.get(RELEASE) == release:
             return self._candidate(services.candidate)
         return None
@@ -41,19 +43,26 @@ class Observer:
         for services in self.host.state.all_services().values():
             server = services.server
             if server is not None and _is_serving(server):
-                yield self._server(server)
+                yield self._server(services, server)
 
-    def _server(self, service: Service) -> Deployment:
+    def _server(self, services: Services, service: Service) -> Deployment:
         tasks = self.host.api.tasks(service.id)
         server = listing.parse(service, self._directory(service), running=any(task.runs for task in tasks))
         nodes, gateway = self.host.api.nodes(), self.host.gateway.observe(server.name, server.env)
-        addresses = dict(self.host.gateway.nodes(server.name, server.env)) if gateway else {}
+        addresses = self._addresses(services.gateway, server, nodes)
         here = nodes.get(self.host.info.node_id)
         preferred = here.name if here else ""
         if preferred in addresses and self.host.info.address:
             addresses[preferred] = self.host.info.address
         reached = listing.at_gateway(server, gateway, addresses, preferred, _servers_by_node(tasks, nodes))
         return self._through_ssh(reached, service)
+
+    def _addresses(self, gateway: Service | None, server: Deployment, nodes: Mapping[str, NodeInfo]) -> dict[str, str]:
+        """Return the addresses of the nodes where a gateway answers, by the name of the node."""
+        found = dict(self.host.gateway.nodes(server.name, server.env)) if gateway else {}
+        if found and gateway and gateway.is_in_routing_mesh:
+            return {node.name: node.address for node in nodes.values() if node.ready}
+        return found
 
     def _candidate(self, service: Service) -> Deployment:
         network, tasks = service.network, self.host.api.tasks(service.id)
@@ -91,5 +100,4 @@ def _servers_by_node(tasks: Iterable[Task], nodes: Mapping[str, NodeInfo]) -> di
 
 def _is_serving(service: Service) -> bool:
     """Return whether the servers of a service, or those before them, were accepted."""
-    before = (service.previous or {}).get("Labels") or {}
-    return service_spec.is_accepted(service.labels) or service_spec.is_accepted(before)
+    return service_spec.is_accepted(service.labels) or bool(service.labels.get(service_spec.REPLACES))

@@ -62,6 +62,7 @@ class Promotion:
         if old is None:
             self.tasks.await_running(api.create_service(spec), int(spec["Mode"]["Replicated"]["Replicas"]))
             return
+        spec["Labels"][service_spec.REPLACES] = old.labels.get(RELEASE, "")
         task = old.spec["TaskTemplate"]
         spec["TaskTemplate"]["ForceUpdate"] = int(task.get("ForceUpdate") or 0)
         api.update_service(old, spec)

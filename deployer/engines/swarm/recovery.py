@@ -42,6 +42,9 @@ class Recovery:
             return
         before = (server.previous or {}).get("Labels") or {}
         if not service_spec.is_accepted(before):
+            if server.labels.get(service_spec.REPLACES):
+                yield self._keep(server, release)
+                return
             self.host.state.remove_services(server)
             yield f"release {release}, which was not accepted yet, is removed"
             return
@@ -50,6 +53,11 @@ class Recovery:
         if gateway is not None and gateway.labels.get(RELEASE) == release:
             self.host.gateway.restore(self.name, self.env)
         yield f"release {before.get(RELEASE)} serves again: what was to replace it was not accepted yet"
+
+    def _keep(self, server: Service, release: str) -> str:
+        """Accept servers whose predecessors Swarm does not know any more: another program has updated the service."""
+        self.host.api.update_service(server, service_spec.accepted(server.spec))
+        return f"release {release} serves on: the service was updated by another program, and cannot be rolled back"
 
     def _await_rollback(self, server: Service, release: str) -> None:
         """Wait until the servers of a release alone get requests again."""

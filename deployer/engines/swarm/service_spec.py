@@ -25,7 +25,7 @@ from deployer.engines.swarm.names import CANDIDATE, PULL, ROLE, SERVER
 from deployer.engines.swarm.secrets import SecretVariable
 
 Spec = dict[str, Any]
-REPLICAS = f"{LABEL}replicas"
+REPLICAS, REPLACES = f"{LABEL}replicas", f"{LABEL}replaces"
 IGNORED_SIGNAL = "SIGURG"
 SHM = "/dev/shm"  # noqa: S108 - the container's own
 HEALTH = {

@@ -200,4 +200,6 @@ def reason(task: Task) -> str:
     if task.exit_code:
         error = task.message if "non-zero exit" not in task.message else ""
         return exit_codes.exit_reason(ContainerState(task.exit_code, "OOM" in task.message, error))
-    return task.message or f"its task is {task.state}"
+    if not task.has_ended:
+        return "the node of its server does not answer"
+    return task.message or f"its server has ended: {task.state}"

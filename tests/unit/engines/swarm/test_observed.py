@@ -88,6 +88,12 @@ def test_a_deployment_has_the_address_of_the_manager_if_a_gateway_runs_there():
     assert listing.at_gateway(server, None, {}, "node2", {}).endpoints == listing.NO_ADDRESS
 
 
+@pytest.mark.parametrize(("ports", "everywhere"), [([], False), ([{"PublishMode": "host"}], False), ([{}], True)])
+def test_with_the_routing_mesh_every_node_answers(ports: list[dict[str, str]], *, everywhere: bool):
+    gateway = dataclasses.replace(service(), spec={"EndpointSpec": {"Ports": ports}})
+    assert gateway.is_in_routing_mesh is everywhere
+
+
 def test_a_task_is_read_with_its_address_and_the_reason_of_its_end():
     answer = {
         "ID": "t1", "Slot": 2, "NodeID": "n1", "DesiredState": "shutdown", "CreatedAt": "2026-01-01T00:00:00Z",
@@ -100,6 +106,7 @@ def test_a_task_is_read_with_its_address_and_the_reason_of_its_end():
     assert "exit code 3" in task_list.reason(found)
     assert Task.parse({"ID": "t2"}).addresses == {}
     assert task_list.reason(task("rejected", message="No such image: x")) == "No such image: x"
+    assert "node of its server" in task_list.reason(task("running", "shutdown"))
     assert newest([found, dataclasses.replace(found, id="t0", created="2025")]) is found
     assert newest([]) is None
 
