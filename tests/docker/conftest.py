@@ -14,7 +14,8 @@ from support import cluster as clusters
 from support.cli import in_process
 from support.cluster import Cluster
 from support.containers import PROJECT, testbed, world
-from support.stores import copy_store, make_store
+from support.quick_server import quick_server
+from support.stores import copy_store, shared_store
 
 IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
 collect_ignore_glob = [] if IMAGE else ["test_*.py"]
@@ -43,9 +44,8 @@ def cluster(server_image: str, gateway_image: str) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made once, by real exports. The engine's containers run as nobody: they must get through to it."""
-    directory = tmp_path_factory.mktemp("store")
-    return make_store(directory)
+    """Made once, by real exports; tests deploy copies of it."""
+    return shared_store(tmp_path_factory)
 
 
 @pytest.fixture
@@ -70,3 +70,11 @@ def project(tmp_path: Path, store: Path, server_image: str, monkeypatch: pytest.
     yield copy_store(store, tmp_path)
     in_process("down", "--all", "-q", cwd=tmp_path)
     assert world() == before
+
+
+@pytest.fixture
+def quick(project: Path, gateway_image: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project with a server that answers at once, for what a command does whatever the server is."""
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", quick_server(gateway_image))
+    monkeypatch.setenv("DEPLOYER_GATE_SKIP", "true")
+    return project

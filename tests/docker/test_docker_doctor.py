@@ -97,9 +97,9 @@ def test_what_a_killed_doctor_left_is_taken_away(project, server_image):
     docker("rm", "deployer-test-n")
 
 
-def test_a_server_that_is_down_and_a_version_that_is_gone_are_reported(project):
-    up(project, "half_plus_two:1", *ANY_PORTS)
-    shutil.rmtree(project / "models" / "half_plus_two" / "1")
-    told(findings(project, 6), "deployments", "error", "serves half_plus_two:1, which is no longer in")
+def test_a_server_that_is_down_and_a_version_that_is_gone_are_reported(quick):
+    up(quick, "half_plus_two:1", *ANY_PORTS)
+    shutil.rmtree(quick / "models" / "half_plus_two" / "1")
+    told(findings(quick, 6), "deployments", "error", "serves half_plus_two:1, which is no longer in")
     docker("kill", NAME)
-    told(findings(project, 6), "deployments", "error", "half_plus_two [local] is not running")
+    told(findings(quick, 6), "deployments", "error", "half_plus_two [local] is not running")

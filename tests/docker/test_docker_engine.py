@@ -54,13 +54,13 @@ def test_versions_change_in_place(project):
     assert up(project, "half_plus_two:2", *ANY_PORTS)["plan"]["change"] == "nothing"
 
 
-def test_another_port_replaces_the_container_and_the_plan_tells_of_the_gap(project):
-    first = up(project, "half_plus_two:1", *ANY_PORTS)
+def test_another_port_replaces_the_container_and_the_plan_tells_of_the_gap(quick):
+    first = up(quick, "half_plus_two:1", *ANY_PORTS)
     port = free_port()
-    plan = deployer("plan", "half_plus_two:1", "--rest-port", str(port), "--json", cwd=project).json["plan"]
+    plan = deployer("plan", "half_plus_two:1", "--rest-port", str(port), "--json", cwd=quick).json["plan"]
     (promote,) = [step["action"] for step in plan["steps"] if step["kind"] == "promote"]
     assert "ports are closed until the new one has loaded" in promote
-    second = up(project, "half_plus_two:1", "--rest-port", str(port))
+    second = up(quick, "half_plus_two:1", "--rest-port", str(port))
     assert second["plan"]["change"] == "replace"
     assert second["endpoints"] == {"rest": f"http://127.0.0.1:{port}", "grpc": first["endpoints"]["grpc"]}
     assert ask(second["endpoints"], 2.0) == 3.0
@@ -140,21 +140,21 @@ def calls_to_the_engine(monkeypatch):
     return asked
 
 
-def test_several_deployments_stand_side_by_side(project, monkeypatch):
+def test_several_deployments_stand_side_by_side(quick, monkeypatch):
     names = [f"side{number}" for number in range(10)]
     for name in names:
-        (project / f"{name}.toml").write_text(f'name = "{name}"\nmodels_dir = "models"\n[models.half_plus_two]\n')
-    results = [up(project, "--config", f"{name}.toml", *ANY_PORTS) for name in names]
+        (quick / f"{name}.toml").write_text(f'name = "{name}"\nmodels_dir = "models"\n[models.half_plus_two]\n')
+    results = [up(quick, "--config", f"{name}.toml", *ANY_PORTS) for name in names]
     assert all(result["report"]["ok"] for result in results)
     assert len({result["endpoints"]["rest"] for result in results}) == 10
     asked = calls_to_the_engine(monkeypatch)
-    status = deployer("status", "--all", "--json", cwd=project).json["deployments"]
+    status = deployer("status", "--all", "--json", cwd=quick).json["deployments"]
     assert [found["healthy"] for found in status] == [True] * 10
     assert sorted(path.rpartition("/v")[2].partition("/")[2] for path in asked if "/v1" in path) == [
         "containers/json",
         "images/json",
     ]
-    assert deployer("down", "--all", cwd=project).code == 0
+    assert deployer("down", "--all", cwd=quick).code == 0
 
 
 def test_environments_are_containers_of_their_own(project):
@@ -257,14 +257,14 @@ def test_what_was_done_to_a_container_behind_our_back_is_reported_and_mended(pro
         assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", LABEL) == NAME
 
 
-def test_a_version_that_was_removed_behind_our_back_is_reported(project):
+def test_a_version_that_was_removed_behind_our_back_is_reported(quick):
     """The server unloads it when it next looks, and would not come up again."""
-    up(project, "half_plus_two:1", *ANY_PORTS)
-    shutil.rmtree(project / "models/half_plus_two/1")
-    doctor = deployer("doctor", cwd=project)
+    up(quick, "half_plus_two:1", *ANY_PORTS)
+    shutil.rmtree(quick / "models/half_plus_two/1")
+    doctor = deployer("doctor", cwd=quick)
     assert doctor.code == 6
     assert "serves half_plus_two:1, which is no longer in" in doctor.out
-    status = deployer("status", cwd=project)
+    status = deployer("status", cwd=quick)
     assert status.code == 0
     assert "half_plus_two [local]: half_plus_two:1 is no longer in " in status.err
 
@@ -296,12 +296,12 @@ def start_up(project: Path, image: str) -> subprocess.Popen[bytes]:
     )
 
 
-def test_auto_takes_docker_where_it_answers_and_finds_what_it_deployed(project, monkeypatch):
+def test_auto_takes_docker_where_it_answers_and_finds_what_it_deployed(quick, monkeypatch):
     monkeypatch.setenv("DEPLOYER_ENGINE", "auto")
-    result = up(project, "half_plus_two:1", *ANY_PORTS)
+    result = up(quick, "half_plus_two:1", *ANY_PORTS)
     assert result["engine"] == "docker"
-    assert deployer("status", cwd=project).out.count("docker") == 1
-    assert deployer("down", cwd=project).code == 0
+    assert deployer("status", cwd=quick).out.count("docker") == 1
+    assert deployer("down", cwd=quick).code == 0
 
 
 def test_a_command_killed_midway_leaves_a_candidate_that_the_next_one_sweeps(project, server_image):

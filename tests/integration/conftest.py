@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from support.cli import deployer
-from support.stores import copy_store, make_store
+from support.stores import copy_store, shared_store
 from support.world import servers
 
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made once, by real exports."""
-    return make_store(tmp_path_factory.mktemp("store"))
+    """Made once, by real exports; tests deploy copies of it."""
+    return shared_store(tmp_path_factory)
 
 
 @pytest.fixture

@@ -1,12 +1,31 @@
-"""Stores made once a session, by real exports, and copied for each test."""
+"""A store made once for a run of the tests, by real exports, and copied for each test."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from pathlib import Path
 
+import pytest
+
 import deployer
 from support.world import MODELS
+
+
+def shared_store(directories: pytest.TempPathFactory) -> Path:
+    """The store of `make_store`, made by the first of the test processes that asks for it. No test changes it."""
+    base = directories.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    directory = root / "exported"
+    with (root / "exported.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / "complete").exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
+            make_store(directory)
+            (directory / "complete").touch()
+    return directory / "models"
 
 
 def make_store(root: Path) -> Path:
