@@ -73,26 +73,26 @@ def test_a_version_for_which_the_limit_leaves_no_memory_is_refused_beforehand(pr
     assert ask(endpoints, 2.0) == ANSWERS[1]
 
 
-def test_options_of_containers_are_those_of_the_server(project):
+def test_options_of_containers_are_those_of_the_server(quick):
     def limits() -> list[object]:
         found = json.loads(docker("inspect", NAME))[0]
         return [found["HostConfig"]["Memory"], found["HostConfig"]["NanoCpus"], found["Config"]["User"]]
 
-    up(project, "half_plus_two:1", *ANY_PORTS, "--memory", "2g", "--cpus", "1.5", "--user", "1000:1000")
+    up(quick, "half_plus_two:1", *ANY_PORTS, "--memory", "2g", "--cpus", "1.5", "--user", "1000:1000")
     assert limits() == [2 << 30, 1_500_000_000, "1000:1000"]
     same = ("--cpus", "1.5", "--user", "1000:1000")
-    ended = deployer("redeploy", "--version", "2", "--memory", "3g", *same, "--json", cwd=project)
+    ended = deployer("redeploy", "--version", "2", "--memory", "3g", *same, "--json", cwd=quick)
     assert (ended.code, ended.json["plan"]["change"]) == (0, "replace")
     assert limits() == [3 << 30, 1_500_000_000, "1000:1000"]
-    again = deployer("plan", "half_plus_two:2", "--memory", "3g", *same, "--exit-code", "--json", cwd=project)
+    again = deployer("plan", "half_plus_two:2", "--memory", "3g", *same, "--exit-code", "--json", cwd=quick)
     assert again.code == 0
 
 
-def test_a_server_that_has_another_store_mounted_is_replaced_and_not_told_of_versions_that_it_cannot_see(project):
-    up(project, "half_plus_two:1", *ANY_PORTS)
-    shutil.copytree(project / "models", project / "elsewhere")
+def test_a_server_that_has_another_store_mounted_is_replaced_and_not_told_of_versions_that_it_cannot_see(quick):
+    up(quick, "half_plus_two:1", *ANY_PORTS)
+    shutil.copytree(quick / "models", quick / "elsewhere")
     elsewhere = (*("--models-dir", "elsewhere"), *ANY_PORTS)
-    plan = deployer("plan", "half_plus_two:2", *elsewhere, "--json", cwd=project).json["plan"]
+    plan = deployer("plan", "half_plus_two:2", *elsewhere, "--json", cwd=quick).json["plan"]
     assert (plan["change"], "elsewhere" in plan["steps"][0]["cause"]) == ("replace", True)
 
 

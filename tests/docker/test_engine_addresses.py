@@ -42,21 +42,21 @@ def docker_settings(directory: Path, *arguments: str) -> None:
     subprocess.run(["docker", *arguments], env=settings, capture_output=True, timeout=60, check=True)
 
 
-def test_docker_host_names_the_engine(project, relay, monkeypatch):
+def test_docker_host_names_the_engine(quick, relay, monkeypatch):
     with monkeypatch.context() as changed:
         changed.setenv("DOCKER_HOST", f"unix://{relay.server_address}")
-        assert up(project, "half_plus_two:1", *ANY_PORTS)["engine"] == "docker"
+        assert up(quick, "half_plus_two:1", *ANY_PORTS)["engine"] == "docker"
     assert relay.connections > 0
-    assert deployer("status", "--json", cwd=project).json["deployments"][0]["healthy"]
+    assert deployer("status", "--json", cwd=quick).json["deployments"][0]["healthy"]
 
 
-def test_the_current_context_names_the_engine(project, relay, short, monkeypatch):
+def test_the_current_context_names_the_engine(quick, relay, short, monkeypatch):
     docker_settings(short, "context", "create", "near", "--docker", f"host=unix://{relay.server_address}")
     docker_settings(short, "context", "use", "near")
     with monkeypatch.context() as changed:
         changed.delenv("DOCKER_HOST", raising=False)
         changed.setenv("DOCKER_CONFIG", str(short))
-        assert up(project, "half_plus_two:1", *ANY_PORTS)["report"]["ok"]
+        assert up(quick, "half_plus_two:1", *ANY_PORTS)["report"]["ok"]
     assert relay.connections > 0
 
 
@@ -139,21 +139,19 @@ host = "{far}"
 """
 
 
-def test_an_environment_may_have_an_engine_of_its_own(project, relay):
+def test_an_environment_may_have_an_engine_of_its_own(quick, relay):
     """All of them are in one table, and go with one command; here both addresses lead to one engine."""
-    (project / "deployer.toml").write_text(
-        HOSTS.format(near=relay.server_address, far=f"unix://{relay.server_address}")
-    )
-    local = up(project, *ANY_PORTS)
+    (quick / "deployer.toml").write_text(HOSTS.format(near=relay.server_address, far=f"unix://{relay.server_address}"))
+    local = up(quick, *ANY_PORTS)
     assert relay.connections == 0
-    staging = up(project, "--env", "staging", *ANY_PORTS)
+    staging = up(quick, "--env", "staging", *ANY_PORTS)
     assert relay.connections > 0
-    assert (ask(local["endpoints"], 2.0), ask(staging["endpoints"], 2.0)) == (2.0, 3.0)
-    found = deployer("status", "--all", "--json", cwd=project).json["deployments"]
+    assert (ask(local["endpoints"], 2.0), ask(staging["endpoints"], 2.0)) == (5.0, 3.0)  # of versions 3 and 1
+    found = deployer("status", "--all", "--json", cwd=quick).json["deployments"]
     assert [each["deployment"]["env"] for each in found] == ["local", "staging"]
     assert all(each["healthy"] for each in found)
-    assert deployer("down", "--all", cwd=project).code == 0
-    assert deployer("status", "--all", "--json", cwd=project).json == {"deployments": []}
+    assert deployer("down", "--all", cwd=quick).code == 0
+    assert deployer("status", "--all", "--json", cwd=quick).json == {"deployments": []}
 
 
 def test_an_environment_on_another_machine_is_refused_without_tls(project, relay):
@@ -169,16 +167,16 @@ def test_an_address_that_is_none_is_refused(project, monkeypatch, host):
     monkeypatch.delenv("DEPLOYER_DOCKER_HOST")
 
 
-def test_an_engine_that_does_not_answer_keeps_no_other_from_being_shown_and_taken_down(project, short):
-    (project / "deployer.toml").write_text(HOSTS.format(near=f"{short}/none.sock", far=f"unix://{short}/no-more.sock"))
-    up(project, *ANY_PORTS)
-    shown = deployer("status", "--all", cwd=project)
+def test_an_engine_that_does_not_answer_keeps_no_other_from_being_shown_and_taken_down(quick, short):
+    (quick / "deployer.toml").write_text(HOSTS.format(near=f"{short}/none.sock", far=f"unix://{short}/no-more.sock"))
+    up(quick, *ANY_PORTS)
+    shown = deployer("status", "--all", cwd=quick)
     refused(shown, 6, f"{short}/none.sock", "cannot be reached", f"{short}/no-more.sock", "take docker.host out")
     assert [line.split()[1:3] for line in shown.out.splitlines()[1:]] == [["half_plus_two", "local"]]
-    asked = deployer("status", "--all", "--json", cwd=project)
+    asked = deployer("status", "--all", "--json", cwd=quick)
     assert asked.code == asked.json["error"]["code"] == 6
     assert [found["healthy"] for found in asked.json["deployments"]] == [True]
-    gone = deployer("down", "--all", "--json", cwd=project)
+    gone = deployer("down", "--all", "--json", cwd=quick)
     assert (gone.code, gone.json["deployments"][0]["env"]) == (6, "local")
-    refused(deployer("status", "--all", cwd=project), 6, "none.sock", "cannot be reached")
-    (project / "deployer.toml").unlink()
+    refused(deployer("status", "--all", cwd=quick), 6, "none.sock", "cannot be reached")
+    (quick / "deployer.toml").unlink()

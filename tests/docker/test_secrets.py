@@ -106,6 +106,7 @@ def test_nothing_is_exported_before_a_variable_is_missed(secret, monkeypatch):
     refused(ended, 3, "docker.environment.API_KEY: the variable API_KEY is not set", "env_file")
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_new_variable_and_one_that_goes_are_named(secret, run):
     run("up", *ANY_PORTS)
     text = DOCUMENT.replace("OTHER =", "NEW =")
