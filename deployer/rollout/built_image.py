@@ -26,6 +26,7 @@ KEY = "image.repository"
 WITH_REGISTRY = re.compile(rf"{HOST}/.+")
 NO_STORE = "a server on a Swarm has no store"
 PULLED = "each node pulls it from there"
+SHOWN_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,14 @@ class BuiltImage:
         """The images of the manager's engine."""
         return self.plan.engine.model_images
 
-    @cached_property
+    @property
     def name(self) -> str:
-        """The name that it gets on the engine, REPOSITORY:TAG."""
-        return self.plan.name(None)
+        """The name that it gets, REPOSITORY:TAG, as far as it is known yet."""
+        return self._name(self.image.id) if self.image else self.plan.name(None)
+
+    def _name(self, image_id: str) -> str:
+        """Return a name that no other image gets: registries may remove an image that has lost its last tag."""
+        return f"{self.plan.name(None)}-{image_id.partition(':')[2][:SHOWN_DIGITS]}"
 
     @cached_property
     def image(self) -> ModelImage | None:
@@ -88,14 +93,14 @@ class BuiltImage:
         image = self.images.assemble(self.plan.launch, self.plan.models)
         if reference := self._deployed(image.id):
             return Made(reference, image.id)
-        loaded = image.id
+        name, loaded = self._name(image.id), image.id
         if not self.images.has(image.id):
-            progress(f"building {self.name}: {image.size / 1e6:,.1f} MB on {self.plan.workspace.spec.docker.image}")
+            progress(f"building {name}: {image.size / 1e6:,.1f} MB on {self.plan.workspace.spec.docker.image}")
             loaded = self.images.load(image, progress)
-        self.images.name(loaded, self.name)
+        self.images.name(loaded, name)
         if reference := self._deployed(loaded) or self._available(loaded):
             return Made(reference, image.id)
-        return Made(f"{self.repository}@{self.images.push(self.name, progress)}", image.id)
+        return Made(f"{self.repository}@{self.images.push(name, progress)}", image.id)
 
     def _deployed(self, image_id: str) -> str:
         """Return the reference that the servers of the deployment were started with, if they run this image."""

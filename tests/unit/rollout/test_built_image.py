@@ -82,7 +82,9 @@ def test_a_new_image_is_built_named_and_pushed():
     found = built(images)
     assert (found.reference(), kinds(found)) == ("", ["build_image", "push_image"])
     assert make(found) == REFERENCE
-    assert images.done == ["load", f"name {REPOSITORY}:1", f"push {REPOSITORY}:1"]
+    name = f"{REPOSITORY}:1-{'a' * 12}"
+    assert images.done == ["load", f"name {name}", f"push {name}"]
+    assert all(name in step.action for step in built(Images()).steps())
 
 
 def test_an_image_that_the_engine_has_is_pushed_alone():
