@@ -135,7 +135,7 @@ class Workspace:
         try:
             yield
         except EngineUnavailable as error:
-            if not self.was_on_docker(name) and not missing_packages():
+            if not self.engine.traits.replicated and not self.was_on_docker(name) and not missing_packages():
                 error.hint = "; ".join(filter(None, (error.hint, "--engine embedded leaves Docker out")))
             raise
 
