@@ -26,6 +26,7 @@ MODELS = "the models directory"
 SETTINGS = "the engine's settings or the store"
 FILES = "batching or monitoring"
 TABLES = {"batching": BATCHING_CONFIG, "monitoring": MONITORING_CONFIG}
+ENVIRONMENT = "environment"
 LONG_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 FILE_SETTING = re.compile(r"^ *(\w+)(?::| \{ value:) (.+?)(?: \})?$", re.MULTILINE)
 """A setting and its value, as the templates of the tool write it."""
@@ -132,11 +133,13 @@ def _changed_settings(launch: Launch, observed: Deployment) -> str:
     desired, recorded = launch.traits, observed.settings
     if not isinstance(desired, Mapping) or not recorded:
         return ""
-    changed = [name for name, value in desired.items() if recorded.get(name, value) != value]
+    named = {name: value for name, value in desired.items() if name != ENVIRONMENT}
+    changed = [name for name, value in named.items() if recorded.get(name, value) != value]
     values = [text for name in changed for text in _changed_values(name, recorded[name], desired[name])]
     unrecorded = desired.keys() - recorded.keys()
     # A container of an older version records some settings, and later ones all but the environment.
-    values += _changed_variables(launch, desired["environment"], observed) if unrecorded == {"environment"} else []
+    if ENVIRONMENT in desired and unrecorded <= {ENVIRONMENT}:
+        values += _changed_variables(launch, desired[ENVIRONMENT], observed)
     return ", ".join(values) or (f"docker.{unrecorded.pop()}" if len(unrecorded) == 1 else "")
 
 

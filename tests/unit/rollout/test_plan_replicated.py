@@ -122,3 +122,16 @@ def test_changed_placement_is_named_with_both_values():
     decided = plan.decide(launch, observed, HERE)
     assert decided.change is Change.REPLACE
     assert "changed: swarm.constraints (none, now node.role==worker)" in str(decided)
+
+
+def test_changed_variables_are_named_where_servers_record_their_names():
+    def settings(*names):
+        return {"memory": None, "environment": dict.fromkeys(names)}
+
+    observed = deployed(ONE, settings=settings("TOKEN", "OLD"), environment=("OLD", "TOKEN"))
+    renamed = plan.decide(three(ONE, traits=settings("TOKEN", "NEW")), observed, HERE)
+    assert "changed: docker.environment (NEW is new, OLD goes)" in str(renamed)
+    launch = three(ONE, traits=settings("TOKEN", "OLD"), changed_variables=("TOKEN",))
+    observed = deployed(ONE, settings=settings("TOKEN", "OLD"), environment=("OLD", "TOKEN"))
+    observed = dataclasses.replace(observed, server_digest=launch.server_digest)
+    assert "changed: docker.environment (TOKEN has changed)" in str(plan.decide(launch, observed, HERE))
