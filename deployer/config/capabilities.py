@@ -87,7 +87,7 @@ LIMITS = (
         f"gateway.enabled = false under {CHOSEN_ENV} leaves it out there; or deployer up --engine docker, which starts "
         "one (deployer down first moves a deployment there)",
         "true",
-        lambda spec: spec.gateway.enabled,
+        lambda spec: spec.gateway.enabled and spec.engine != SWARM,  # there, it always is
     ),
     Limit(
         (SWARM,),

@@ -121,3 +121,14 @@ def test_there_is_a_gateway_on_every_address_whether_or_not_it_is_set():
     assert (spec.gateway.enabled, spec.gateway.max_body, spec.server.address) == (True, "1m", "0.0.0.0")
     with pytest.raises(ConfigError, match=r"gateway\.enabled is not set"):
         loader.load(env="here", environ={})
+
+
+@pytest.mark.parametrize("form", capabilities.FORMS)
+def test_a_form_does_not_refuse_the_gateway_that_a_swarm_always_has(form):
+    text = 'engine = "swarm"\nkubernetes.models_claim = "m"\n'
+    Path("deployer.toml").write_text(text)
+    capabilities.check(form, *loader.load_with_origins(environ={}))
+    Path("deployer.toml").write_text(f'{text}[env.here]\nengine = "docker"\ngateway.enabled = true\n')
+    if form != capabilities.DOCKERFILE:
+        with pytest.raises(SettingRefused, match=r"gateway\.enabled"):
+            capabilities.check(form, *loader.load_with_origins(env="here", environ={}))
