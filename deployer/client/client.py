@@ -104,6 +104,14 @@ class Client:
         except INVALID_RESPONSE as error:
             raise RequestFailed(f"the metadata of {model} cannot be understood: {str(body)[:200]}") from error
 
+    def answering_version(self, model: str, label: str) -> int:
+        """Return the version that answers requests for a label. Raises RequestFailed; RequestRefused if none does."""
+        body = self._get_json(f"/v1/models/{model}{_place(label)}/metadata")
+        try:
+            return int(body["model_spec"]["version"])
+        except INVALID_RESPONSE as error:
+            raise RequestFailed(f"the metadata of {model} cannot be understood: {str(body)[:200]}") from error
+
     def post_predict(self, model: str, version: int | str | None, body: bytes) -> object:
         """Send a predict request in JSON; return the parsed answer. `version` may be a label.
 
@@ -112,9 +120,7 @@ class Client:
         return self._ask(model, version, tf_examples.PREDICT, body)
 
     def _ask(self, model: str, version: int | str | None, method: str, body: bytes) -> object:
-        kind = "labels" if isinstance(version, str) else "versions"
-        where = f"/{kind}/{version}" if version is not None else ""
-        return self._post(f"/v1/models/{model}{where}:{method}", body)
+        return self._post(f"/v1/models/{model}{_place(version)}:{method}", body)
 
     def predict_rest(
         self, target: ModelTarget, inputs: Mapping[str, Array], outputs: tuple[TensorSpec, ...]
@@ -293,6 +299,12 @@ def _connection_error(url: str, reason: str) -> RequestFailed:
         where = urlsplit(url).netloc
         return RequestFailed(f"{where} is a gRPC port: a REST request was sent to it", hint=DEFAULT_PORTS_HINT)
     return RequestFailed(f"{url} cannot be reached, or broke off: {reason}")
+
+
+def _place(version: int | str | None) -> str:
+    """Return the part of a path that names a version or a label."""
+    kind = "labels" if isinstance(version, str) else "versions"
+    return f"/{kind}/{version}" if version is not None else ""
 
 
 def _fill_model_spec(model_spec: Message, target: ModelTarget) -> None:

@@ -17,7 +17,7 @@ from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed
 from deployer.results.deployment import Deployment, Endpoints
 from deployer.results.model import check_name
 from deployer.results.served import ServedModel
-from deployer.rollout import image_source, lookup, lost_versions, restart, served_models
+from deployer.rollout import image_source, killed_releases, lookup, lost_versions, restart, served_models
 from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
 from deployer.savedmodel import tensors
 from deployer.verification import golden
@@ -45,11 +45,17 @@ def predict(
     workspace = image_source.serving(workspace, deployment) if body is None else workspace
     if note := restart.config_note(workspace, deployment):
         progress(note)
-    served = _model(deployment, model)
-    served = restart.reported(deployment, served) if deployment.config_lost else served
+    engine = workspace.for_deployment(deployment.name).engine
+    for note in killed_releases.killed_notes(workspace.ledger_of(engine), engine, deployment):
+        progress(note)
+    accepted = _model(deployment, model)
+    served = _served_now(deployment, accepted)
     number = _labelled_version(workspace, deployment, version, served) if isinstance(version, str) else version
     if number is not None and number not in served.versions:
         raise _not_served(workspace, deployment, served, number)
+    answers = served.versions[-1] if number is None else number
+    if deployment.reloading_to is not None and answers not in accepted.versions:
+        progress(f"{served.name}:{answers} answers, which was not accepted; the deployment records {accepted}")
     question = _text(body) if body is not None else _golden_question(workspace, deployment, served, number, progress)
     try:
         return workspace.client(deployment).post_predict(served.name, version, question.encode())
@@ -125,6 +131,13 @@ def _model(deployment: Deployment, name: str | None) -> ServedModel:
     """Return the model of that name; by default the one named as the deployment, or the only one."""
     has_same_name = name is None and any(model.name == deployment.name for model in deployment.models)
     return lookup.select_model(deployment, deployment.name if has_same_name else name)
+
+
+def _served_now(deployment: Deployment, accepted: ServedModel) -> ServedModel:
+    """Return a model as its server has it, where that may differ from what was accepted."""
+    if deployment.config_lost:
+        return restart.reported(deployment, accepted)
+    return accepted if deployment.reloading_to is None else restart.during_reload(deployment, accepted)
 
 
 def _not_served(workspace: Workspace, deployment: Deployment, served: ServedModel, version: int) -> InvalidValue:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
-from deployer.client.client import Client
 from deployer.config.gateway import unused_settings
 from deployer.config.options import LOCATION, Settings
 from deployer.engines.base import Engine
-from deployer.errors import DeployerError, RequestRefused
 from deployer.results.deployment import LOST, Deployment
 from deployer.results.launch import NamedImage
-from deployer.results.running import DeploymentStatus, ModelState
-from deployer.results.served import ServedModel, format_models
-from deployer.rollout import gone, killed_releases, lookup, other_deployments
+from deployer.results.running import DeploymentStatus
+from deployer.results.served import format_models
+from deployer.rollout import gone, health, killed_releases, lookup, other_deployments
 from deployer.rollout.addresses import exposure
 from deployer.rollout.causes import image_change
 from deployer.rollout.restart import config_note, restart_hint
@@ -32,8 +29,6 @@ from deployer.rollout.workspace import (
 from deployer.store.store import Store
 from deployer.system.attempts import collect_errors, merge_errors
 
-STATUS_SECONDS = 5.0
-PATIENCE_SECONDS = 1.0
 ASKED_AT_ONCE = 16
 
 
@@ -234,7 +229,7 @@ def _status(deployment: Deployment, note: str, workspace: Workspace) -> Deployme
             ),
         )
     )
-    return dataclasses.replace(_reported(deployment, workspace), warning=warning)
+    return dataclasses.replace(health.reported(workspace, deployment), warning=warning)
 
 
 def _origin_note(workspace: Workspace, deployment: Deployment) -> str:
@@ -248,39 +243,3 @@ def _config_note(workspace: Workspace, deployment: Deployment) -> str:
     if not deployment.lost_parts:
         return ""
     return config_note(workspace, deployment)
-
-
-def _reported(deployment: Deployment, workspace: Workspace) -> DeploymentStatus:
-    if stopped := deployment.stopped_component:
-        from deployer.rollout.restart import restart_hint
-
-        detail = f"its {stopped} is not running: {restart_hint(workspace, deployment)}"
-        return DeploymentStatus(deployment, (), healthy=False, detail=detail)
-    endpoints, gateway = deployment.client_route
-    client = Client(endpoints, STATUS_SECONDS, gateway, PATIENCE_SECONDS)
-    try:
-        states = tuple(_states(client, deployment))
-    except DeployerError as error:
-        return DeploymentStatus(deployment, (), healthy=False, detail=error.message)
-    missing = _missing(deployment, states)
-    return DeploymentStatus(deployment, states, healthy=not missing, detail=missing or "all versions are available")
-
-
-def _states(client: Client, deployment: Deployment) -> Iterator[ModelState]:
-    coming = deployment.reloading_to or ()
-    for name in dict.fromkeys(model.name for model in (*deployment.models, *coming)):
-        with suppress(*((RequestRefused,) if coming else ())):  # a reload may add or remove a model
-            yield from client.states(name)
-
-
-def _missing(deployment: Deployment, states: tuple[ModelState, ...]) -> str:
-    available = {(state.model, state.version) for state in states if state.state == "AVAILABLE"}
-    missing = [_lacking(models, available) for models in (deployment.models, deployment.reloading_to) if models]
-    return min(missing, key=bool, default="")  # in a reload, the server has the models of one or the other
-
-
-def _lacking(models: Iterable[ServedModel], available: Collection[tuple[str, int]]) -> str:
-    desired = [(model.name, version) for model in models for version in model.versions]
-    return ", ".join(
-        f"{name}:{version} is not available" for name, version in desired if (name, version) not in available
-    )

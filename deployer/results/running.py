@@ -25,9 +25,11 @@ class DeploymentStatus:
     deployment: Deployment
     states: tuple[ModelState, ...]
     healthy: bool
-    """Whether all versions that it should serve are AVAILABLE."""
+    """Whether all versions that it should serve are AVAILABLE, and no other one, which was not accepted, answers."""
 
     detail: str
+    """Which versions are missing, and which answer that a killed command has loaded."""
+
     warning: str = ""
     """A killed change, lost versions, a moved image tag, and who can reach it from other machines."""
 

@@ -67,10 +67,19 @@ def killed_notes(ledger: Ledger, engine: Engine, deployment: Deployment) -> tupl
 
 def reload_note(engine: Engine, deployment: Deployment) -> str:
     """Return the note about a reload that was killed, also without its release in the history; empty without one."""
-    if deployment.reloading_to is None or _is_changing(engine, deployment.name, deployment.env):
+    if not is_reload_killed(engine, deployment):
         return ""
-    models = format_models(deployment.reloading_to) or "other models"
+    models = format_models(deployment.reloading_to or ()) or "other models"
     return f"a reload to {models} was killed before it was accepted: the next change undoes it"
+
+
+def is_reload_killed(engine: Engine, deployment: Deployment) -> bool:
+    """Return whether the command of a reload that has not ended was killed."""
+    name, env = deployment.name, deployment.env
+    if deployment.reloading_to is None or _is_changing(engine, name, env):
+        return False
+    current = engine.observe(name, env)  # the reload may have ended since it was observed
+    return current is not None and current.reloading_to is not None
 
 
 def is_killed(release: Release, engine: Engine) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from deployer.config.spec import ModelSpec
 from deployer.errors import DeployerError
@@ -88,6 +88,28 @@ def reported(deployment: Deployment, model: ServedModel) -> ServedModel:
         return model
     labels = tuple((label, version) for label, version in model.labels if version in versions)
     return ServedModel(model.name, versions, labels)
+
+
+def during_reload(deployment: Deployment, model: ServedModel) -> ServedModel:
+    """Return a model with the versions and the labels to which its server answers during a reload, if it answers."""
+    versions = available_versions(deployment, model.name)
+    if not versions:
+        return model
+    coming = next((each for each in deployment.reloading_to or () if each.name == model.name), model)
+    digests = tuple(model.digest_of(version) or coming.digest_of(version) for version in versions)
+    labels = _answering_labels(deployment, model.name, {*dict(model.labels), *dict(coming.labels)})
+    return ServedModel(model.name, versions, labels, digests)
+
+
+def _answering_labels(deployment: Deployment, model: str, labels: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    from deployer.client.client import Client
+
+    endpoints, gateway = deployment.client_route
+    client, found = Client(endpoints, ANSWER_SECONDS, gateway, retry_seconds=0.0), {}
+    for label in sorted(labels):
+        with contextlib.suppress(DeployerError):
+            found[label] = client.answering_version(model, label)
+    return tuple(found.items())
 
 
 def _listed_models(workspace: Workspace, lost: Deployment) -> tuple[ServedModel, ...]:

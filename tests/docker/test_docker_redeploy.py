@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.cli import ANY_PORTS, environment
 from support.containers import LABEL, PROJECT, docker
 from support.deploying import NAME, ask, deployer, refused, up
 from support.load import load
+from support.unaccepted import BOTH_LOADED, OLD_UNLOADED, check_killed_reload
 from support.world import eventually
 
 ANSWERS = {1: 3.0, 2: 4.0}
@@ -128,3 +130,10 @@ def test_changes_of_models_keep_the_container_with_its_limits_and_lose_no_reques
     assert (traffic.figures().failures, traffic.figures().first_failure) == (0, "")
     plan = deployer("plan", "half_plus_two:2", "--memory", "2g", "--json", cwd=project).json["plan"]
     assert (plan["change"], plan["steps"][0]["cause"]) == ("replace", "changed: memory (1g, now 2g)")
+
+
+@pytest.mark.parametrize("step", [BOTH_LOADED, OLD_UNLOADED])
+def test_status_and_predict_name_a_version_that_answers_and_was_not_accepted(project, server_image, step):
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    environ = {"ENGINE": "docker", "PROJECT": PROJECT, "DOCKER_IMAGE": server_image}
+    check_killed_reload(project, step, **{f"DEPLOYER_{key}": value for key, value in environ.items()})

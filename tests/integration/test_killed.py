@@ -11,6 +11,7 @@ import requests
 from support.cli import ANY_PORTS, deployer, start
 from support.dying import AFTER, BEFORE, killed_at
 from support.kills import ANSWERS, Kills, State
+from support.unaccepted import BOTH_LOADED, OLD_UNLOADED, check_killed_reload
 from support.world import eventually, servers, state_left
 
 
@@ -132,6 +133,12 @@ def test_a_rollback_undoes_a_reload_that_was_killed_at_its_last_check_and_goes_n
         back = run(project, "rollback", *dry_run)
         assert (back["models"][0]["versions"], back["plan"]["change"]) == ([2], "nothing")
     assert ask(back["endpoints"]) == ANSWERS[2]
+
+
+@pytest.mark.parametrize("step", [BOTH_LOADED, OLD_UNLOADED])
+def test_status_and_predict_name_a_version_that_answers_and_was_not_accepted(project, step):
+    run(project, *UP[1])
+    check_killed_reload(project, step)
 
 
 def test_a_rollback_undoes_a_replacement_that_was_killed_at_its_last_check_and_smoke_names_it(project):

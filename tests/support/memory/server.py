@@ -136,7 +136,8 @@ class ModelServer:
             "outputs": {compute.output: declare(TensorSpec(compute.output, "float32", (None,)))},
             "method_name": linear.PREDICT,
         }
-        return {"metadata": {"signature_def": {"signature_def": {linear.SIGNATURE: declared}}}}
+        spec = {"name": name, "signature_name": "", "version": str(version)}
+        return {"model_spec": spec, "metadata": {"signature_def": {"signature_def": {linear.SIGNATURE: declared}}}}
 
     def _predicted(self, name: str, version: int, body: Mapping[str, Any]) -> dict[str, Any]:
         if "instances" in body:
