@@ -18,7 +18,7 @@ from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
 from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
-from deployer.store.manifest import find_damage
+from deployer.store.integrity import find_damage
 from deployer.store.store import Store
 
 

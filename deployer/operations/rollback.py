@@ -23,7 +23,8 @@ from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
 from deployer.rollout.release_settings import IMAGE
 from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
-from deployer.store.manifest import FOREIGN, compute_digest
+from deployer.store.integrity import find_damage
+from deployer.store.manifest import FOREIGN
 from deployer.store.store import Store
 
 MAX_LISTED = 10
@@ -206,7 +207,7 @@ def _former_source(store: Store, model: ServedModel) -> str:
     for version, digest in zip(model.versions, model.digests, strict=True):
         with suppress(ModelError):
             stored = store.get(model.name, version)
-            is_damaged = stored.digest == digest and compute_digest(stored.path) != digest
+            is_damaged = stored.digest == digest and find_damage(stored.path, every_file=True)
             if is_damaged and stored.source.kind != FOREIGN:
                 return shlex.quote(stored.source.location)
     sources = {each.source.location for each in store.newest_first(model.name)}
@@ -244,7 +245,7 @@ def _check_files(store: Store, model: ServedModel, loaded: Collection[tuple[str,
     for version, digest in zip(model.versions, model.digests, strict=True):
         stored = store.get(model.name, version)
         is_read = (model.name, version) not in loaded
-        if stored.digest != digest or (is_read and compute_digest(stored.path) != digest):
+        if stored.digest != digest or (is_read and find_damage(stored.path, every_file=True)):
             raise BrokenModel(
                 f"{model.name}:{version} is not what was deployed then: its files have changed",
             )

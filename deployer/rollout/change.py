@@ -12,6 +12,7 @@ from deployer.engines import compatibility
 from deployer.errors import PlanOutdated, note_undone
 from deployer.results.changes import UpResult
 from deployer.results.deployment import GONE, Deployment
+from deployer.results.history import ROLLBACK
 from deployer.results.launch import Launch
 from deployer.results.model import Model
 from deployer.results.plan import Change, Plan
@@ -91,8 +92,16 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
         notices.extend(lost_versions.unload_notices(lost, exported.items()))
         notices.extend(lost_versions.unloaded_notices(workspace))
         launch, plan = previewed.launch, previewed.plan_with_exports
-        gate = Gate(workspace, launch, previewed.models, no_progress, previewed.reading, exports=previewed.requests)
-        gate.admit(plan.change, observed)
+        gate = Gate(
+            workspace,
+            launch,
+            previewed.models,
+            no_progress,
+            previewed.reading,
+            exports=previewed.requests,
+            goes_back=reason == ROLLBACK,
+        )
+        gate.admit(plan.change, observed, every_file=True)
     notices += (
         *targets.notices(workspace, launch.models, last, options.name, exported, uncertain=uncertain),
         *plan_notices.notices(gate, plan, last, reason),
@@ -140,7 +149,7 @@ def deploy(  # noqa: PLR0913
             plan = decide_plan(workspace, launch, models, reading)
             if expected_plan is not None and plan.digest != expected_plan.digest:
                 raise outdated(plan)
-            gate = Gate(workspace, launch, models, progress, reading, signatures)
+            gate = Gate(workspace, launch, models, progress, reading, signatures, goes_back=reason == ROLLBACK)
             executed = _execute(plan, gate, last, notices, reason)
         new = {model.name: model.version for model in exported}
         notices.extend(targets.notices(before_export, launch.models, last, options.name, new))

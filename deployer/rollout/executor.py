@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from deployer.results.launch import Launch
 from deployer.results.plan import (
     AwaitCandidate,
     AwaitServing,
+    Change,
     CheckServing,
     DiscardCandidate,
     JudgeTraffic,
@@ -78,6 +80,9 @@ class Context:
     report: Report | None = None
     candidate_undo: Undo | None = None
     reload_undo: Undo | None = None
+    comparison: Future[None] | None = None
+    """Compares the files of all versions with their export while the candidate starts."""
+
     background: list[Future[None]] = field(default_factory=list)
     pool: Executor = field(init=False)
 
@@ -136,6 +141,7 @@ def _start_candidate(_: StartCandidate, context: Context, undo: UndoStack) -> No
     from deployer.verification import smoke
 
     engine, launch = context.engine, context.launch
+    context.comparison = context.pool.submit(context.gate.check_files, every_file=True)
     engine.images.pull(context.progress)
     engine.transfer(context.gate.models, context.progress)
     context.candidate_undo = undo.push(Undo(partial(engine.recover, *launch.key), "the candidate was removed"))
@@ -147,14 +153,27 @@ def _start_candidate(_: StartCandidate, context: Context, undo: UndoStack) -> No
 
 def _verify_candidate(step: VerifyCandidate, context: Context, _: UndoStack) -> None:
     candidate = context.started_candidate()
-    with attach_server_logs(context.engine, candidate):
+    with _whole_files(context), attach_server_logs(context.engine, candidate):
         context.report = context.gate.verify(candidate, context.serving if step.pace else None)
 
 
 def _await_candidate(_: AwaitCandidate, context: Context, __: UndoStack) -> None:
     candidate = context.started_candidate()
-    with attach_server_logs(context.engine, candidate):
+    with _whole_files(context), attach_server_logs(context.engine, candidate):
         context.report = context.gate.await_available(candidate)
+
+
+@contextmanager
+def _whole_files(context: Context) -> Iterator[None]:
+    """Refuse a candidate of damaged files, also if it fails: they are the cause. Raises BrokenModel."""
+    try:
+        yield
+    except DeployerError as error:
+        if context.comparison is not None and (damaged := context.comparison.exception()):
+            raise damaged from error
+        raise
+    if context.comparison is not None:
+        context.comparison.result()
 
 
 def _discard_candidate(step: DiscardCandidate, context: Context, undo: UndoStack) -> None:
@@ -234,6 +253,7 @@ def _change_models(step: LoadVersions | Reload | RecordModels, context: Context,
     server = context.serving_server()
     if context.reload_undo is None:
         if context.candidate is None:
+            context.gate.check_read_files(Change.RELOAD, server, every_file=True)
             context.engine.transfer(context.gate.models, context.progress)
         context.progress("reloading the running server")
         context.monitor.switching()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from deployer.client import overload
-from deployer.errors import BrokenModel, InsufficientMemory, ModelNotFound, NotReady, Overloaded, VerificationFailed
+from deployer.errors import InsufficientMemory, ModelNotFound, NotReady, Overloaded, VerificationFailed
 from deployer.results.checks import Check, Report
 from deployer.results.deployment import Deployment
 from deployer.results.launch import Launch
@@ -25,11 +25,12 @@ from deployer.rollout.breaking_changes import (
     IncomparableVersions,
     find_breaking_changes,
 )
+from deployer.rollout.damage import refuse_damaged
 from deployer.rollout.memory import MemoryReading, insufficient_memory
 from deployer.rollout.readiness import attach_server_logs, await_models
 from deployer.rollout.served_models import all_loaded
 from deployer.rollout.workspace import Progress, Workspace
-from deployer.store.manifest import FOREIGN, find_damage
+from deployer.store.manifest import FOREIGN
 
 SAME_SERVERS = (Change.NOTHING, Change.SCALE)
 """The changes after which the same versions serve with the same settings."""
@@ -48,6 +49,9 @@ class Gate:
     exports: Exports = field(default_factory=lambda: NO_EXPORTS)
     """The exports that come first; a deploy has none left."""
 
+    goes_back: bool = False
+    """Whether the change is a rollback: files of versions that the running server has loaded may differ."""
+
     @property
     def skipped(self) -> bool:
         """Whether `--skip-gate` or `gate.skip` turns verification off."""
@@ -58,14 +62,30 @@ class Gate:
         """Whether a change may break the clients of what serves now."""
         return self.skipped or self.workspace.spec.gate.allow_breaking
 
-    def admit(self, change: Change, observed: Deployment | None) -> None:
-        """Refuse a change that is certain to fail. Raises VerificationFailed, InsufficientMemory."""
+    def admit(self, change: Change, observed: Deployment | None, *, every_file: bool = False) -> None:
+        """Refuse a change that is certain to fail. Raises BrokenModel, VerificationFailed, InsufficientMemory.
+
+        `every_file` is for a preview: a change compares the large files while a candidate starts.
+        """
         if change in SAME_SERVERS:
             return
+        self.check_read_files(change, observed, every_file=every_file)
         self.check_golden()
         if observed is not None:
             self.check_signatures(observed)
             self.check_memory(observed, change)
+
+    def check_files(self, *, every_file: bool = False) -> None:
+        """Refuse a version whose files are not those of its export. Raises BrokenModel.
+
+        Without `every_file`, large files that do not look modified are not compared, which would take time.
+        """
+        refuse_damaged(self.workspace, self.models, every_file=every_file)
+
+    def check_read_files(self, change: Change, observed: Deployment | None, *, every_file: bool = False) -> None:
+        """Do as `check_files` does, unless a rollback goes back to what the running server has loaded."""
+        if not (self.goes_back and self._only_loaded(change, observed)):
+            self.check_files(every_file=every_file)
 
     def check_golden(self) -> None:
         """Refuse a version without golden answers. Raises VerificationFailed."""
@@ -98,7 +118,7 @@ class Gate:
 
     def check_memory(self, observed: Deployment, change: Change) -> None:
         """Refuse a change that needs more memory than is free. Raises InsufficientMemory."""
-        loaded = change is Change.RELOAD and all_loaded(self.launch.models, observed.models)
+        loaded = self._only_loaded(change, observed)
         if loaded or not observed.running or not self.workspace.spec.gate.check_memory:
             return
         memory = self.reading.memory
@@ -170,8 +190,7 @@ class Gate:
         """
         from deployer.verification import smoke
 
-        for model in self.models:
-            self._check_files(model)
+        self.check_files()
         with attach_server_logs(self.workspace.engine, server):
             available = self.await_available(server)
         if self.skipped:
@@ -207,12 +226,6 @@ class Gate:
         hint = f"deployer inspect {report.failed[0].model}{self.workspace.up_options} shows the version"
         return VerificationFailed(f"the candidate did not pass: {problems}", hint=hint)
 
-    def _check_files(self, model: Model) -> None:
-        """Refuse a version that a restarted server could not load again. Raises BrokenModel."""
-        if damaged := find_damage(model.path):
-            source = f"SOURCE --name {model.name}{self.workspace.up_options}"
-            raise BrokenModel(
-                f"{model.name}:{model.version} is damaged: {damaged}",
-                hint=f"put its files back; or deployer up {source} --force makes a new version "
-                f"(it was exported from {model.source.location})",
-            )
+    def _only_loaded(self, change: Change, observed: Deployment | None) -> bool:
+        """Return whether the running server has loaded all versions, and no server reads their files."""
+        return change is Change.RELOAD and observed is not None and all_loaded(self.launch.models, observed.models)

@@ -19,6 +19,7 @@ from deployer.results.plan import Plan, Step
 from deployer.rollout import change as changing
 from deployer.rollout import image_copies, image_source, lost_versions
 from deployer.rollout.change import DesiredState
+from deployer.rollout.damage import refuse_damaged
 from deployer.rollout.expectation import Expectation
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import ONLY_RUNNING_TELLS
@@ -137,6 +138,7 @@ def _foresee(workspace: Workspace, options: ExportOptions, observed: Deployment 
     from deployer.rollout import built_image
 
     exports, resolved = preview_models(workspace, options)
+    refuse_damaged(workspace, (model for each in resolved for model in each.models), every_file=True)
     served = tuple(each.served for each in resolved)
     if exports:
         engine, spec = engines.docker_engine(workspace.spec), workspace.spec

@@ -29,6 +29,7 @@ from deployer.rollout import image_copies
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.targets import STORED
 from deployer.rollout.workspace import Progress, Workspace, no_progress
+from deployer.store.integrity import find_damage
 from deployer.store.manifest import compute_digest
 from deployer.store.store import Store
 from deployer.system.locks import directory_lock
@@ -243,7 +244,7 @@ def _link(store: Store, version: tuple[str, int, str], stage: Path) -> bool:
     name, number, digest = version
     try:
         stored = store.get(name, number)
-        if stored.digest != digest:
+        if stored.digest != digest or find_damage(stored.path):
             return False
         shutil.copytree(stored.path, stage / name / str(number), copy_function=_link_or_copy)
     except (ModelError, OSError, shutil.Error):

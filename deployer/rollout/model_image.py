@@ -88,7 +88,9 @@ def plan_of_stored(workspace: Workspace) -> ImagePlan:
 def check_models(plan: ImagePlan, progress: Progress) -> None:
     """Refuse versions that no server of the image could serve. Raises ModelError, VerificationFailed."""
     compatibility.check(plan.models, plan.engine.traits.tensorflow, plan.workspace.spec.server.flags)
-    plan.gate(progress).check_golden()
+    gate = plan.gate(progress)
+    gate.check_files()
+    gate.check_golden()
     for model in plan.models:
         if closed := first_unreadable(model.path, model.path.parent):
             raise BrokenModel(

@@ -18,10 +18,7 @@ from deployer.savedmodel import lfs_pointers, reader
 from deployer.savedmodel.layout import EXTRA, MANIFEST_FILE, WARMUP_FILE
 from deployer.store.hashes import Hashes
 from deployer.system import documents
-from deployer.system.files import sha256
 
-SMALL_BYTES = 1 << 20
-"""Files up to this size are always hashed again."""
 FOREIGN = "foreign"
 """The source kind of a version that another tool put into the store."""
 
@@ -33,26 +30,6 @@ def recorded_digests(version: Path) -> dict[str, str]:
         return {str(name): str(digest) for name, digest in found.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
-
-
-def find_damage(version: Path) -> str:
-    """Return a sentence about the first file of a version that changed since its export; empty if none did.
-
-    Runs often, so large files are hashed only if they were modified after the manifest was written.
-    """
-    try:
-        written = (version / MANIFEST_FILE).stat().st_mtime
-    except OSError:
-        return ""
-    for name, digest in recorded_digests(version).items():
-        file = version / name
-        try:
-            found = file.stat()
-            if (found.st_mtime > written or found.st_size <= SMALL_BYTES) and sha256(file) != digest:
-                return f"{file} is not what was exported"
-        except OSError as error:
-            return f"{file}: {error.strerror or error}"
-    return ""
 
 
 def hash_files(directory: Path) -> dict[str, str]:
