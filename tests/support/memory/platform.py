@@ -97,7 +97,7 @@ _PLATFORMS: dict[Path, Platform] = {}
 
 def platform_of(state_dir: Path) -> Platform:
     """The platform of a state directory: engines of that directory share it."""
-    resolved = _resolved(state_dir)
+    resolved = _resolved(state_dir.absolute())
     if resolved not in _PLATFORMS:
         _PLATFORMS[resolved] = Platform()
     return _PLATFORMS[resolved]
