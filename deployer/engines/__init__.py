@@ -137,6 +137,18 @@ def unselected_engines(spec: Spec) -> EngineSelection:
     return EngineSelection((_with_short_timeout(docker_engine(spec)), *others))
 
 
+def unselected_swarm(spec: Spec) -> tuple[Engine, ...]:
+    """Return the Swarm that the Docker Engine of the settings may manage, where they name another engine.
+
+    It is asked only for what it runs, with a short timeout; an engine that is no manager raises EngineError then.
+    """
+    if spec.engine == SWARM or (not context.choose(spec.docker.host).source and context.socket_problem()):
+        return ()
+    swarm = swarm_engine(spec)
+    docker = replace(swarm.host.docker, answer_seconds=SHORT_TIMEOUT_SECONDS)
+    return (replace(swarm, host=replace(swarm.host, docker=docker)),)
+
+
 def with_short_timeout(engine: Engine) -> Engine:
     """Return the engine with a short timeout for each of its answers."""
     if engine.traits.name != "docker":

@@ -35,6 +35,8 @@ from deployer.rollout.workspace import Progress, Workspace, no_progress
 if TYPE_CHECKING:
     from deployer.rollout.built_image import Made
 
+BASE = "docker.image"
+
 # `built_image` imports Docker's SDK, which takes time: the functions that build import it.
 
 
@@ -60,7 +62,7 @@ def change(  # noqa: PLR0913
             spec = image.spec
             result = changing.change(image, deployed, lambda _: spec, dry_run=False, progress=progress, reason=reason)
     image_copies.remove_unused(workspace)
-    return result
+    return dataclasses.replace(result, notices=(*_base_notices(workspace), *result.notices))
 
 
 def builds(workspace: Workspace, deployed: Deployment) -> bool:
@@ -77,9 +79,11 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
     built_image.check_repository(workspace)
     coming = _foresee(workspace, options, _observe(workspace))
     if not coming.reference:
-        return changing.preview(coming.workspace, options, reason)
+        result = changing.preview(coming.workspace, options, reason)
+        return dataclasses.replace(result, notices=(*_base_notices(workspace), *result.notices))
     with image_source.held(coming.workspace, coming.reference, no_progress, workspace.spec.deployment) as image:
-        return changing.preview(image, ExportOptions(), reason)
+        result = changing.preview(image, ExportOptions(), reason)
+    return dataclasses.replace(result, notices=(*_base_notices(workspace), *result.notices))
 
 
 def up(workspace: Workspace, options: ExportOptions, progress: Progress, *, expect: str | None = None) -> UpResult:
@@ -107,7 +111,17 @@ def up(workspace: Workspace, options: ExportOptions, progress: Progress, *, expe
     image_copies.remove_unused(workspace)
     new = {model.name: model.version for model in exported}
     notices.extend(targets.notices(before, result.models, observed, options.name, new))
+    notices.extend(_base_notices(workspace))
     return dataclasses.replace(result, notices=(*notices, *result.notices))
+
+
+def _base_notices(workspace: Workspace) -> tuple[str, ...]:
+    """Return the notice about a base image that a variable or an option chooses: no deployment records it."""
+    origins = workspace.origins
+    if not origins.is_temporary(BASE):
+        return ()
+    image = workspace.spec.docker.image
+    return (f"the image is built on {image}, as {origins.of(BASE)} says: a later command without it builds on another",)
 
 
 def _make(workspace: Workspace, progress: Progress, reason: str = "") -> Made:

@@ -54,11 +54,12 @@ def _redeploy_hint(workspace: Workspace, deployment: Deployment, model: str) -> 
 
 def hint_for_engine(workspace: Workspace, name: str) -> str:
     """Return the hint for a deployment on an engine that the settings leave out; empty without one."""
-    for engine in engines.unselected_engines(workspace.spec).engines:
+    for engine in (*engines.unselected_engines(workspace.spec).engines, *engines.unselected_swarm(workspace.spec)):
         with contextlib.suppress(DeployerError):
             if engine.observe(name, workspace.spec.env):
                 other = engine.traits.name
-                default = ", or leave --engine out" if _default_engine(workspace) in ("auto", other) else ""
+                covering = ("auto", other) if other in engines.AUTOMATIC else (other,)
+                default = ", or leave --engine out" if _default_engine(workspace) in covering else ""
                 return f"{name} is on {other}: --engine {other}{default}"
     return ""
 

@@ -9,9 +9,10 @@ import pytest
 from support.launches import ONE, serving
 
 from deployer.config.image import Image
+from deployer.config.origins import Origins
 from deployer.config.spec import Docker, Spec
 from deployer.errors import ConfigError
-from deployer.rollout import built_image
+from deployer.rollout import built_image, image_change
 from deployer.rollout.built_image import BuiltImage
 
 ID, DIGEST, OTHER = (f"sha256:{letter * 64}" for letter in "abc")
@@ -163,3 +164,16 @@ def test_several_nodes_need_a_registry(monkeypatch, name, nodes, refused):
     with pytest.raises(ConfigError, match=r"^image\.repository: .*3 nodes") as error:
         built_image.check_repository(workspace(name))
     assert "registry.example.com/team/digits" in (error.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "origins", [Origins(options={"docker.image": "--image"}), Origins(variables={"docker.image": "V"})]
+)
+def test_a_base_image_of_one_command_is_said(origins):
+    (note,) = image_change._base_notices(SimpleNamespace(spec=workspace(None).spec, origins=origins))
+    assert note.startswith(f"the image is built on {BASE}, as {origins.of('docker.image')} says")
+
+
+def test_a_base_image_of_the_file_is_not():
+    origins = Origins("deployer.toml", file={"docker.image": BASE})
+    assert image_change._base_notices(SimpleNamespace(spec=workspace(None).spec, origins=origins)) == ()
