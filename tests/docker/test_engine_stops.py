@@ -5,6 +5,7 @@ Its image is a small one that becomes ready when a test wants it: to bring a who
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from support.stores import copy_store
 from support.world import eventually
 
 ENGINE_FAILED = 6
+MOST_NETWORKS = 100
 LABEL = "label=deployer.name=half_plus_two"
 
 
@@ -98,3 +100,23 @@ def test_behind_a_gateway_the_engine_ends_and_all_comes_back_where_it_was(
     again = engine.deployer("up", *behind, cwd=project)
     assert (again.json["plan"]["change"], again.json["endpoints"]) == ("nothing", first.json["endpoints"])
     assert engine.deployer("down", *behind, cwd=project).code == 0
+
+
+@pytest.fixture
+def without_addresses(engine: OwnEngine) -> Iterator[None]:
+    """The engine has as many networks as its address pools hold."""
+    made: list[str] = []
+    with contextlib.suppress(AssertionError):
+        while len(made) < MOST_NETWORKS:
+            made.append(engine.docker("network", "create", f"full-{len(made)}"))
+    assert 0 < len(made) < MOST_NETWORKS
+    yield
+    engine.docker("network", "rm", *made)
+
+
+@pytest.mark.usefixtures("without_addresses")
+def test_an_engine_without_addresses_for_a_network_says_how_to_get_more(engine: OwnEngine, project: Path) -> None:
+    failed = engine.deployer("up", "half_plus_two", *ANY_PORTS, "--json", cwd=project)
+    assert failed.code == ENGINE_FAILED, failed.err
+    assert "default-address-pools" in failed.json["error"]["hint"]
+    assert engine.docker("ps", "-aq", "--filter", LABEL) == ""

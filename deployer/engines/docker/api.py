@@ -30,6 +30,9 @@ PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]*\]):(\d+)")
 MISSING_SOURCE = re.compile(r"bind source path does not exist: (.+)|error while creating mount source path '(.+?)'")
 """The messages about a bind mount whose source the engine does not see."""
 
+NO_ADDRESSES = re.compile(r"non-overlapping IPv4 address pool|no available subnets|no more available addresses")
+"""The messages of an engine, or of a Swarm, whose address pools are used up."""
+
 START_HINT = "start the Docker Engine: systemctl start docker, or open Docker Desktop"
 OLDEST_API, OLDEST_ENGINE = "1.30", "17.06"
 """The first version with typed bind mounts, which make a missing source an error."""
@@ -162,8 +165,6 @@ def docker_errors(action: str, seconds: float = API_SECONDS, hint: str = START_H
         yield
     except docker.errors.ImageNotFound as error:
         raise EngineError(f"{action}: {_explanation(error)}", hint="check docker.image, or pull it by hand") from error
-    except docker.errors.NotFound as error:
-        raise EngineError(f"{action}: {_explanation(error)}", hint="run the command again") from error
     except docker.errors.APIError as error:
         raise _api_failure(action, error) from error
     except (requests.RequestException, HTTPError) as error:
@@ -185,6 +186,14 @@ def _api_failure(action: str, error: docker.errors.APIError) -> EngineError:
         )
     if missing := MISSING_SOURCE.search(reason):
         return invisible_directory(missing[1] or missing[2])
+    if NO_ADDRESSES.search(reason):
+        return EngineError(
+            f"{action}: the engine has no addresses left for a network of its own",
+            hint="deployer down, or docker network rm, gives some back; default-address-pools in the engine's "
+            "daemon.json, with smaller subnets, has more",
+        )
+    if isinstance(error, docker.errors.NotFound):
+        return EngineError(f"{action}: {reason}", hint="run the command again")
     return EngineError(f"{action}: {reason}", hint="see docker info and docker ps -a")
 
 
