@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 import requests
 from support.containers import PROJECT, docker
@@ -31,6 +32,22 @@ frontend server
     bind :8501
     http-request return status {status} content-type application/json lf-string '{text}'
 """
+
+
+NO_ANSWER = """
+defaults
+    mode http
+    timeout client 9s
+    timeout tarpit 10m
+frontend rest
+    bind :8501
+    http-request tarpit if {{ method POST }}
+    http-request return status {status} content-type application/json lf-string '{text}'
+frontend grpc
+    bind :8500 proto h2
+    http-request tarpit
+"""
+"""A server that takes requests, and answers none but those of health checks."""
 
 
 @pytest.fixture
@@ -77,7 +94,7 @@ def gateway(directory: Path, gateway_image: str) -> Iterator[str]:
     """The REST address of a gateway in a network without a server."""
     config(directory)
     network = ("--network", docker("network", "create", GATEWAY))
-    published = ("--publish", "127.0.0.1::8501")
+    published = ("--publish", "127.0.0.1::8501", "--publish", "127.0.0.1::8500")
     try:
         started = haproxy(gateway_image, directory, "-db", "-f", "/gateway/haproxy.cfg")
         docker("run", "--detach", "--name", GATEWAY, *network, *published, *started)
@@ -87,9 +104,9 @@ def gateway(directory: Path, gateway_image: str) -> Iterator[str]:
         docker("network", "rm", GATEWAY)
 
 
-def start_server(directory: Path, gateway_image: str, status: int, text: str) -> None:
+def start_server(directory: Path, gateway_image: str, status: int, text: str, config: str = ANSWERS) -> None:
     """A server that answers everything so; Docker's DNS has it as the task of a service."""
-    write(directory / "server.cfg", ANSWERS.format(status=status, text=text))
+    write(directory / "server.cfg", config.format(status=status, text=text))
     alias = ("--network", GATEWAY, "--network-alias", f"tasks.{SERVICE}")
     docker(
         "run",
@@ -130,3 +147,41 @@ def test_a_server_that_answers_for_another_model_is_alive(gateway: str, director
         return bool(answer.json()["requests"] - next(asked) > CHECKS)
 
     eventually(checked_often, "its health was checked", SECONDS)
+
+
+def ask_rest(gateway: str) -> None:
+    requests.post(gateway, json={"instances": [1.0]}, timeout=SECONDS).raise_for_status()
+
+
+def ask_grpc(_: str) -> None:
+    with grpc.insecure_channel(docker("port", GATEWAY, "8500")) as channel:
+        channel.unary_unary("/tensorflow.serving.PredictionService/Predict")(b"", timeout=SECONDS)
+
+
+@pytest.mark.parametrize(("ask", "port"), [(ask_rest, 8501), (ask_grpc, 8500)])
+def test_a_request_to_a_lost_machine_ends_long_before_the_time_for_answers(
+    gateway: str, directory: Path, gateway_image: str, ask: Callable[[str], None], port: int
+) -> None:
+    start_server(directory, gateway_image, 200, STATUS, NO_ANSWER)
+    failed: list[Exception] = []
+
+    def ask_once() -> None:
+        try:
+            ask(gateway)
+        except Exception as error:  # noqa: BLE001 - of two libraries
+            failed.append(error)
+
+    asking = threading.Thread(target=ask_once)
+    asking.start()
+    eventually(lambda: all(is_connected(port) for _ in range(5)), "the server has the request", SECONDS)
+    docker("network", "disconnect", "--force", GATEWAY, SERVER)
+    asking.join(2 * SECONDS)
+    (error,) = failed
+    assert not isinstance(error, requests.Timeout)
+    assert not isinstance(error, grpc.RpcError) or error.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def is_connected(port: int) -> bool:
+    """Whether a connection to a port of the server is open; health checks close theirs at once."""
+    table = docker("exec", SERVER, "cat", "/proc/net/tcp")
+    return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "01" for line in table.splitlines())

@@ -13,10 +13,13 @@ from support.cli import ANY_PORTS
 from support.cluster import Cluster, Node
 from support.containers import PROJECT
 from support.deploying import ask, deployer, refused, up
-from support.world import eventually
+from support.swarm import clients
+from support.traffic import traffic
+from support.world import MODELS, eventually
 
 pytestmark = pytest.mark.timeout(1800)
 NAME = "half_plus_two"
+ENOUGH = 300
 
 
 @pytest.fixture
@@ -94,6 +97,25 @@ def test_versions_of_the_store_are_built_pushed_and_served_by_several_nodes(swar
     assert [each["change"] for each in releases] == ["replace", "replace", "scale", "create"]
     assert changed(swarm, "down")["name"] == NAME
     assert services(cluster) == []
+
+
+def test_clients_of_three_nodes_notice_no_change(swarm: Path, cluster: Cluster) -> None:
+    up(swarm, f"{NAME}:1", "--replicas", "3", *ANY_PORTS)
+    assert deployer("export", str(MODELS / "several/1"), "--name", NAME, "--force", "-q", cwd=swarm).code == 0
+    places = [node["endpoints"] for node in status(swarm)["nodes"]]
+    assert len(places) == len(cluster.nodes)
+    with traffic({}, clients=clients(places) * 2) as seen:
+        seen.enough(ENOUGH)
+        changed(swarm, "redeploy", "--version", "2")
+        refused(deployer("redeploy", "--version", "4", cwd=swarm), 8)  # it breaks clients
+        assert changed(swarm, "scale", NAME, "4")["plan"]["change"] == "scale"
+        changed(swarm, "scale", NAME, "2")
+        changed(swarm, "rollback")
+        before = seen.answers[4.0]
+        seen.enough(ENOUGH)
+        assert seen.answers[4.0] == before
+    seen.check({3.0, 4.0}, 2 * ENOUGH)
+    print(f"{seen.count} requests, none failed")
 
 
 def test_nothing_is_built_without_a_registry_or_with_a_wrong_setting(

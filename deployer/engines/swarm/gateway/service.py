@@ -19,7 +19,7 @@ from deployer.engines.swarm.gateway import access, files, spec, tasks
 from deployer.engines.swarm.gateway.access import Access, Certificate
 from deployer.engines.swarm.gateway.config import GatewayConfig, Route
 from deployer.engines.swarm.gateway.files import CERTIFICATE, CONFIGS, FILE, SECRETS, TOKEN, File, Owner
-from deployer.engines.swarm.gateway.waiting import Waiting, find_holder
+from deployer.engines.swarm.gateway.waiting import POLL_SECONDS, Waiting, find_holder
 from deployer.engines.swarm.inspection import Service
 from deployer.engines.swarm.names import GATEWAY, service_name
 from deployer.errors import SettingRefused
@@ -130,7 +130,7 @@ class SwarmGateway:
         if service := self._service(owner):
             self.api.remove_service(service.id)
             allowed = self.swarm.drain_seconds + REMOVAL_GRACE_SECONDS
-            wait_until(lambda: not tasks.remaining(self.api, service.id), Deadline.after(allowed))
+            wait_until(lambda: not tasks.remaining(self.api, service.id), Deadline.after(allowed), POLL_SECONDS)
         files.prune(self.api, owner, (), (FILE, TOKEN, CERTIFICATE))
         access.delete(self._directory(owner))
 
