@@ -50,6 +50,21 @@ def site(cluster: Cluster, gateway_image: str, tmp_path: Path) -> Iterator[Site]
     made.clear()
 
 
+@pytest.fixture(scope="module")
+def shared(cluster: Cluster, gateway_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The site of a release that serves, for tests of changes that are undone."""
+    node = cluster.nodes[0]
+    made = Site(tmp_path_factory.mktemp("shared"), node.socket, gateway_image, node, project=f"{PROJECT}-shared")
+    yield made
+    made.clear()
+
+
+@pytest.fixture(scope="module")
+def first(shared: Site, images: dict[str, str]) -> Deployment:
+    """Two servers of `one`, which serve at the end of each test, too."""
+    return shared.deploy(shared.engine(images["one"]), replicas=2)
+
+
 def test_a_release_is_created_updated_scaled_and_removed_without_a_trace(
     site: Site, images: dict[str, str], cluster: Cluster
 ) -> None:
@@ -119,36 +134,44 @@ def answering_now(candidate: Deployment) -> str:
         return ""
 
 
-def test_an_update_whose_servers_end_is_rolled_back_and_the_log_says_why(site: Site, images: dict[str, str]) -> None:
-    engine = site.engine(images["one"])
-    first = site.deploy(engine, replicas=2)
-    broken = site.engine(images["ends"], swarm=Swarm(drain_seconds=1, monitor_seconds=10))
+def test_an_update_whose_servers_end_is_rolled_back_and_the_log_says_why(
+    shared: Site, images: dict[str, str], first: Deployment
+) -> None:
+    engine = shared.engine(images["one"])
     with pytest.raises(EngineError, match="exit code 3") as failed:
-        site.deploy(broken)
+        shared.deploy(shared.engine(images["ends"], swarm=Swarm(drain_seconds=1, monitor_seconds=10)))
     assert "going down" in failed.value.log
     assert serves(engine, first)
     assert answers(first) == {"1"}
-    assert site.recover(engine) == ()
-    assert site.deploy(site.engine(images["two"])).running_replicas == 2
+    assert shared.recover(engine) == ()
 
 
-def test_a_release_that_is_not_accepted_is_undone(site: Site, images: dict[str, str]) -> None:
-    said = []
+class Refusal:
+    """Does not accept a release, and notes what its servers answer."""
 
-    def refuse(promoted: Deployment) -> None:
-        said.extend(answers(promoted))
+    def __init__(self) -> None:
+        self.answers: set[str] = set()
+
+    def __call__(self, promoted: Deployment) -> None:
+        self.answers = answers(promoted)
         raise EngineError("not accepted")
 
-    engine = site.engine(images["one"])
+
+def test_a_release_that_is_not_accepted_is_undone(shared: Site, images: dict[str, str], first: Deployment) -> None:
+    refusal = Refusal()
     with pytest.raises(EngineError, match="not accepted"):
-        site.deploy(engine, refuse)
-    assert (engine.observe(NAME, ENV), engine.inventory.names()) == (None, ())
-    first = site.deploy(engine)
-    with pytest.raises(EngineError, match="not accepted"):
-        site.deploy(site.engine(images["two"]), refuse, replicas=3)
-    assert said == ["1", "2"]
-    assert serves(engine, first)
+        shared.deploy(shared.engine(images["two"]), refusal, replicas=3)
+    assert refusal.answers == {"2"}
+    assert serves(shared.engine(images["one"]), first)
     assert answers(first) == {"1"}
+
+
+def test_a_first_release_that_is_not_accepted_is_removed(site: Site, images: dict[str, str]) -> None:
+    engine, refusal = site.engine(images["one"]), Refusal()
+    with pytest.raises(EngineError, match="not accepted"):
+        site.deploy(engine, refusal)
+    assert refusal.answers == {"1"}
+    assert (engine.observe(NAME, ENV), engine.inventory.names()) == (None, ())
 
 
 def test_a_candidate_that_ends_is_never_promoted_and_tells_why(site: Site, images: dict[str, str]) -> None:
@@ -171,9 +194,9 @@ import os, signal, sys, threading, time
 from pathlib import Path
 from support.cluster import read
 from support.swarm_site import ENV, Site
-directory, name, image, moment, gateway = sys.argv[1:]
-node = read(name).nodes[0]
-site = Site(Path(directory), node.socket, gateway, node)
+directory, cluster, project, image, moment, gateway = sys.argv[1:]
+node = read(cluster).nodes[0]
+site = Site(Path(directory), node.socket, gateway, node, project=project)
 engine = site.engine(image)
 die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 def at_update():
@@ -194,9 +217,9 @@ with engine.locks.acquire(site.name, ENV, 30.0):
 
 def killed(site: Site, cluster: Cluster, image: str, moment: str) -> None:
     """A command that deploys an image, ended by SIGKILL at a moment."""
-    arguments = [str(site.directory), cluster.name, image, moment, site.gateway_image]
+    arguments = [str(site.directory), cluster.name, site.project, image, moment, site.gateway_image]
     path = os.pathsep.join(str(each) for each in (Path(__file__).parents[1], Path(__file__).parents[2]))
-    environment = {**os.environ, "PYTHONPATH": path, "SWARM_TEST_PROJECT": PROJECT}
+    environment = {**os.environ, "PYTHONPATH": path}
     ended = subprocess.run(
         [sys.executable, "-c", KILLED, *arguments], env=environment, capture_output=True, text=True, timeout=300,
         check=False,
@@ -206,19 +229,18 @@ def killed(site: Site, cluster: Cluster, image: str, moment: str) -> None:
 
 @pytest.mark.parametrize("moment", ["staged", "updating", "accepting"])
 def test_after_a_kill_the_last_accepted_release_serves(
-    site: Site, images: dict[str, str], cluster: Cluster, moment: str
+    shared: Site, images: dict[str, str], cluster: Cluster, first: Deployment, moment: str
 ) -> None:
-    engine = site.engine(images["one"])
-    first = site.deploy(engine, replicas=2)
-    killed(site, cluster, images["two"], moment)
+    engine = shared.engine(images["one"])
+    killed(shared, cluster, images["two"], moment)
     assert engine.inventory.names() == ((NAME, ENV),)
-    (note,) = site.recover(engine)
+    (note,) = shared.recover(engine)
     assert ("was left by a killed command" in note) is (moment == "staged")
     assert serves(engine, first)
     assert answers(first) == {"1"}
-    assert site.recover(engine) == ()
-    kinds = {line.partition(" ")[0] for line in site.left() if "gateway" not in line}
-    assert kinds == {"service", "network"}
+    assert shared.recover(engine) == ()
+    left = [line for line in shared.left() if "gateway" not in line]
+    assert sorted(line.partition(" ")[0] for line in left) == ["network", "service"]
 
 
 def test_a_service_that_somebody_else_has_updated_since_the_kill_goes_on(
@@ -345,16 +367,15 @@ def test_an_image_is_on_every_node_before_anything_changes(
     site: Site, images: dict[str, str], cluster: Cluster, gateway_image: str, withdrawn: None
 ) -> None:
     del withdrawn
-    reference = pushed(cluster, gateway_image)
-    first = site.deploy(site.engine(images["one"]), replicas=2)
-    withdraw(cluster, reference)
+    lost, reference = pushed(cluster, gateway_image, 7), pushed(cluster, gateway_image, 8)
+    before = site.deploy(site.engine(images["one"]))
+    withdraw(cluster, lost)
     with pytest.raises(EngineError, match=r"node node[23]|on node[23]") as failed:
-        site.deploy(site.engine(reference))
+        site.deploy(site.engine(lost))
     assert "No such image" in failed.value.message
     assert site.recover(site.engine(images["one"]))
-    assert serves(site.engine(images["one"]), first)
-    assert pushed(cluster, gateway_image) == reference
-    assert answers(site.deploy(site.engine(reference))) == {"7"}
+    assert serves(site.engine(images["one"]), before)
+    assert answers(site.deploy(site.engine(reference))) == {"8"}
     for node in cluster.nodes:
         assert reference in node.docker("images", "--digests", "--format", "{{.Repository}}@{{.Digest}}")
         assert not node.docker("ps", "--all", "--quiet", "--filter", f"name={site.service()['Spec']['Name']}-pull")
@@ -362,21 +383,21 @@ def test_an_image_is_on_every_node_before_anything_changes(
 
 @pytest.fixture
 def withdrawn(cluster: Cluster) -> Iterator[None]:
-    """Afterwards the first node does not have the name of the image any more."""
+    """Afterwards the first node does not have the names of the images any more."""
     yield
-    cluster.nodes[0].docker("rmi", f"{cluster.registry}/{PROJECT}:7")
+    cluster.nodes[0].docker("rmi", *(f"{cluster.registry}/{PROJECT}:{version}" for version in (7, 8)))
 
 
-def pushed(cluster: Cluster, gateway_image: str) -> str:
-    """The reference of an image of version 7 that the first node alone has, and the registry."""
-    node, name = cluster.nodes[0], f"{cluster.registry}/{PROJECT}:7"
-    (image,) = on_nodes(cluster, answering(gateway_image, 7)).values()
+def pushed(cluster: Cluster, gateway_image: str, version: int) -> str:
+    """The reference of an image that the first node alone has, and the registry."""
+    node, name = cluster.nodes[0], f"{cluster.registry}/{PROJECT}:{version}"
+    (image,) = on_nodes(cluster, answering(gateway_image, version)).values()
     for each in cluster.nodes[1:]:
         each.docker("rmi", "--force", image)
     node.docker("tag", image, name)
     node.docker("push", "--quiet", name)
-    (digest,) = node.docker("image", "inspect", "--format", "{{index .RepoDigests 0}}", name).split()
-    return digest
+    names = node.docker("image", "inspect", "--format", '{{join .RepoDigests " "}}', name).split()
+    return next(each for each in names if each.startswith(f"{cluster.registry}/{PROJECT}@"))
 
 
 def withdraw(cluster: Cluster, reference: str) -> None:

@@ -25,9 +25,9 @@ from deployer.results.served import ServedModel
 from support import cluster as clusters
 from support.cluster import Cluster, Node
 from support.containers import build, docker
-from support.world import eventually
+from support.world import eventually, listens
 
-PROJECT = os.environ.get("SWARM_TEST_PROJECT") or f"swarm-{os.getpid()}"
+PROJECT = f"swarm-{os.getpid()}"
 NAME, ENV = "stub", "local"
 ANSWERING = r"""
 FROM {image}
@@ -73,11 +73,12 @@ class Site:
     node: Node
     swarm: Swarm = field(default_factory=lambda: Swarm(drain_seconds=1, monitor_seconds=2))
     name: str = NAME
+    project: str = PROJECT
 
     def engine(self, image: str, *, host: str = "", swarm: Swarm | None = None, **docker_settings: Any) -> SwarmEngine:
         """The engine that starts servers of an image."""
         spec = Spec(
-            project=PROJECT, name=self.name, state_dir=self.directory / ".deployer",
+            project=self.project, name=self.name, state_dir=self.directory / ".deployer",
             models_dir=self.directory / "models", swarm=swarm or self.swarm,
             docker=Docker(host=host or self.host, image=image, **docker_settings),
             gateway=Gateway(enabled=True, image=self.gateway_image),
@@ -113,9 +114,9 @@ class Site:
         found = []
         for kind in ("service", "network", "secret", "config"):
             listed = self.node.docker(
-                kind, "ls", "--format", "{{.Name}}", "--filter", f"label=deployer.project={PROJECT}"
+                kind, "ls", "--format", "{{.Name}}", "--filter", f"label=deployer.project={self.project}"
             )
-            locks = ("--filter", f"label=deployer.lock.project={PROJECT}")
+            locks = ("--filter", f"label=deployer.lock.project={self.project}")
             listed += f"\n{self.node.docker(kind, 'ls', '--format', '{{.Name}}', *locks)}"
             found += [f"{kind} {name}" for name in listed.split()]
         return found
@@ -140,6 +141,13 @@ def ask(url: str) -> str:
 
 
 def answers(deployment: Deployment, number: int = 6) -> set[str]:
-    """What the servers behind the gateways answer, wherever the gateway is."""
+    """What the servers behind each gateway answer. One that has just started may not listen yet."""
     places = [node.endpoints.rest for node in deployment.nodes if node.endpoints]
+    for place in places:
+        eventually(lambda place=place: _listens(place), f"{place} listens")
     return {ask(place) for place in places for _ in range(number)}
+
+
+def _listens(place: str) -> bool:
+    host, _, port = place.rpartition("/")[2].partition(":")
+    return listens(int(port), host)

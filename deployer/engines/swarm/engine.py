@@ -206,7 +206,7 @@ class SwarmEngine:
         before = service.replicas
         self.host.api.update_service(service, service_spec.scaled(service.spec, replicas))
         try:
-            self.tasks.await_running(service.id, replicas)
+            self.tasks.await_running(service.name, replicas)
         except BaseException:
             current = self._server(deployment)
             self.host.api.update_service(current, service_spec.scaled(current.spec, before))

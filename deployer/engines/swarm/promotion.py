@@ -60,7 +60,8 @@ class Promotion:
     def _start(self, old: Service | None, spec: service_spec.Spec) -> None:
         api = self.host.api
         if old is None:
-            self.tasks.await_running(api.create_service(spec), int(spec["Mode"]["Replicated"]["Replicas"]))
+            api.create_service(spec)
+            self.tasks.await_running(spec["Name"], int(spec["Mode"]["Replicated"]["Replicas"]))
             return
         spec["Labels"][service_spec.REPLACES] = old.labels.get(RELEASE, "")
         task = old.spec["TaskTemplate"]

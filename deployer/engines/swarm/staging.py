@@ -38,7 +38,8 @@ class Staging:
         ports = choose_ports(state, launch, services.server)
         network = state.ensure_network(*launch.key, services.server)
         parts = self._parts(launch, network, services.server, ports)
-        candidate = host.api.create_service(service_spec.candidate(state.name(*launch.key, CANDIDATE), parts))
+        candidate = state.name(*launch.key, CANDIDATE)
+        host.api.create_service(service_spec.candidate(candidate, parts))
         if "@" in parts.image:
             host.api.create_service(service_spec.pull(state.name(*launch.key, PULL), parts))
         self.tasks.await_started(candidate)

@@ -21,6 +21,10 @@ SETTLE_SECONDS = 3.0
 
 BROKEN = ("rollback_started", "rollback_paused", "rollback_completed", "paused")
 LOG_LINES = 60
+NO_IMAGE = "No such image"
+"""The message of a node that could not pull an image; the reason is in the log of its engine alone."""
+
+IMAGE_HINT = "let the node reach the registry, or load the image there; swarm.constraints leaves nodes out"
 
 
 @dataclass
@@ -88,7 +92,7 @@ class Tasks:
             if failed := next((task for task in tasks if task.failed), None):
                 raise EngineError(
                     f"the node {nodes[failed.node_id].name} cannot run the image: {failed.message or failed.state}",
-                    hint="let the node reach the registry, or load the image there; swarm.constraints leaves nodes out",
+                    hint=IMAGE_HINT,
                 )
             waiting = [task for task in tasks if not task.runs]
             if tasks and not waiting:
@@ -158,7 +162,7 @@ class Tasks:
         where = f" on {node.name}" if node else ""
         return EngineError(
             f"a server of {service} failed{where}: {reason(task)}",
-            hint=f"docker service ps --no-trunc {service} shows its tasks",
+            hint=IMAGE_HINT if NO_IMAGE in task.message else f"docker service ps --no-trunc {service} shows its tasks",
             log=self.log(task),
         )
 
