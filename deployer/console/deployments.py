@@ -196,6 +196,8 @@ def _state_dir(status: DeploymentStatus) -> str:
 def _status_row(status: DeploymentStatus) -> tuple[str, ...]:
     deployment = status.deployment
     state = "serving" if status.healthy else ("not healthy" if deployment.running else "not running")
+    if deployment.paused_component:
+        state = "paused"
     if deployment.role == LOST:
         state = LOST
     return (

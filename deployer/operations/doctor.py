@@ -226,8 +226,9 @@ def _deployments(workspace: Workspace) -> Iterator[Finding]:
             store = Store(deployment.store) if deployment.store else workspace.store
             label = f"{deployment.name} [{deployment.env}]"
             up = f"deployer up {workspace.cli_target(deployment.name, deployment.env)}"
-            if not deployment.running:
-                yield Finding("deployments", "error", f"{label} is not running", restart_hint(workspace, deployment))
+            if not deployment.running or deployment.paused:
+                state = "paused" if deployment.paused else "not running"
+                yield Finding("deployments", "error", f"{label} is {state}", restart_hint(workspace, deployment))
             elif note := deployment.replicas_note:
                 yield Finding("deployments", "warning", f"{label}: {note}", "docker service ps shows why")
             elif moved := image_change(images.get(deployment.image_name), deployment):

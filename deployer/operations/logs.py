@@ -23,8 +23,8 @@ def logs(
     """
     workspace = open_workspace(settings or Settings(), "logs")
     deployment = lookup.find(workspace, name)
-    if stopped := deployment.stopped_component:
+    if deployment.silence:
         from deployer.rollout.restart import restart_hint
 
-        progress(f"its {stopped} is not running: {restart_hint(workspace, deployment)}")
+        progress(f"{deployment.silence}: {restart_hint(workspace, deployment)}")
     return workspace.for_deployment(deployment.name).engine.logs(deployment, tail, follow=follow)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 from collections.abc import Mapping
@@ -64,7 +65,7 @@ def predict(
         raise
     except RequestFailed as error:
         if workspace.for_deployment(deployment.name).engine.exit_reason(deployment):
-            raise lookup.not_running_error(workspace, deployment, "server") from error
+            raise lookup.not_running_error(workspace, dataclasses.replace(deployment, running=False)) from error
         raise
 
 

@@ -74,8 +74,8 @@ def _recovered(workspace: Workspace, name: str, notices: list[str]) -> Deploymen
     observed = recover_interrupted(workspace, name, workspace.spec.env, notices)
     if observed is None:
         raise lookup.not_deployed_error(workspace, name)
-    if stopped := observed.stopped_component:
-        raise lookup.not_running_error(workspace, observed, stopped)
+    if observed.silence:
+        raise lookup.not_running_error(workspace, observed)
     return observed
 
 

@@ -68,6 +68,9 @@ class Gateway:
     temporary_settings: tuple[str, ...] = ()
     """The settings that variables set."""
 
+    paused: bool = False
+    """Whether its container is paused: it holds the ports and answers nothing."""
+
 
 @dataclass(frozen=True)
 class Node:
@@ -152,6 +155,9 @@ class Deployment:
     replicas: int = 1
     """How many servers it should have."""
 
+    paused: bool = False
+    """Whether the container of its server is paused: it holds its ports and answers nothing."""
+
     nodes: tuple[Node, ...] = ()
     """The machines that run its servers and gateways, by name; empty on an engine of one machine."""
 
@@ -198,6 +204,20 @@ class Deployment:
         if not self.running:
             return "server"
         return "gateway" if self.gateway and not self.gateway.running else ""
+
+    @property
+    def paused_component(self) -> str:
+        """Which part is paused, `server` or `gateway`; empty if neither is."""
+        if self.running and self.paused:
+            return "server"
+        return "gateway" if self.running and self.gateway and self.gateway.paused else ""
+
+    @property
+    def silence(self) -> str:
+        """Why it answers no requests, such as `its server is not running`; empty if it does."""
+        if self.stopped_component:
+            return f"its {self.stopped_component} is not running"
+        return f"its {self.paused_component} is paused" if self.paused_component else ""
 
     @property
     def holds_ports(self) -> bool:

@@ -23,10 +23,10 @@ def reported(workspace: Workspace, deployment: Deployment) -> DeploymentStatus:
     During a reload, the server has the old or the new models. After one that was killed, it should have the old ones
     alone: the new ones were not accepted.
     """
-    if stopped := deployment.stopped_component:
+    if deployment.silence:
         from deployer.rollout.restart import restart_hint
 
-        detail = f"its {stopped} is not running: {restart_hint(workspace, deployment)}"
+        detail = f"{deployment.silence}: {restart_hint(workspace, deployment)}"
         return DeploymentStatus(deployment, (), healthy=False, detail=detail)
     endpoints, gateway = deployment.client_route
     client = Client(endpoints, STATUS_SECONDS, gateway, PATIENCE_SECONDS)

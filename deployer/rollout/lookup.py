@@ -35,21 +35,21 @@ def find_or_gone(workspace: Workspace, name: str | None) -> Deployment:
 def find_running(workspace: Workspace, name: str | None) -> Deployment:
     """Return a deployment that answers requests. Raises DeploymentNotFound, NotRunning."""
     deployment = find(workspace, name)
-    if stopped := deployment.stopped_component:
-        raise not_running_error(workspace, deployment, stopped)
+    if deployment.silence:
+        raise not_running_error(workspace, deployment)
     return deployment
 
 
-def not_running_error(workspace: Workspace, deployment: Deployment, stopped: str) -> NotRunning:
-    """Return the error for a deployment whose server or gateway is not running."""
+def not_running_error(workspace: Workspace, deployment: Deployment) -> NotRunning:
+    """Return the error for a deployment whose server or gateway is not running, or is paused."""
     logs = f"deployer logs {workspace.cli_target(deployment.name)} shows the end of its log"
     return NotRunning(
-        f"{deployment.name} [{deployment.env}] does not answer: its {stopped} is not running",
+        f"{deployment.name} [{deployment.env}] does not answer: {deployment.silence}",
         hint=f"{_serve_again_hint(workspace, deployment)}; {logs}",
     )
 
 
-def _serve_again_hint(workspace: Workspace, deployment: Deployment, effect: str = "starts it") -> str:
+def _serve_again_hint(workspace: Workspace, deployment: Deployment, effect: str = "") -> str:
     """Return the hint with the command that serves the models of a stopped or a lost deployment again."""
     from deployer.rollout import restart  # it imports the store, which `down` can do without
 

@@ -22,11 +22,12 @@ from deployer.store.store import Store
 ANSWER_SECONDS = 2.0
 
 
-def restart_hint(workspace: Workspace, deployment: Deployment, effect: str = "starts it") -> str:
+def restart_hint(workspace: Workspace, deployment: Deployment, effect: str = "") -> str:
     """Return the command that serves the models of a deployment again, at their versions and labels, with its effect.
 
     Without such a command, the hint says what `up` would serve instead.
     """
+    effect = effect or ("resumes it" if deployment.paused_component else "starts it")
     if deployment.in_image:
         return f"deployer up {workspace.cli_target(deployment.image_reference, deployment.env)} {effect}"
     with contextlib.suppress(DeployerError):

@@ -40,7 +40,7 @@ def _serving(workspace: Workspace, before: Before) -> str:
 
     spec = workspace.spec
     observed = workspace.engine.observe(spec.deployment, spec.env)
-    if observed is None or observed.stopped_component or observed.reloading_to is not None:
+    if observed is None or observed.silence or observed.reloading_to is not None:
         return ""
     endpoints, gateway = observed.client_route
     client = Client(endpoints, ANSWER_SECONDS, gateway, retry_seconds=0.0)

@@ -9,6 +9,7 @@ from typing import Any
 from deployer.engines.docker.image_pull import split_reference
 
 Answer = Mapping[str, Any]
+PAUSED = "paused"
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,9 @@ class ContainerSummary:
     names: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     running: bool = False
+    """Whether its process exists; it does in a paused container, too."""
+
+    paused: bool = False
     created: str = ""
     ports: frozenset[int] = frozenset()
     network_ids: frozenset[str] = frozenset()
@@ -31,7 +35,8 @@ class ContainerSummary:
             id=answer["Id"],
             names=tuple(name.lstrip("/") for name in answer["Names"]),
             labels=answer["Labels"] or {},
-            running=answer["State"] == "running",
+            running=answer["State"] in ("running", PAUSED),
+            paused=answer["State"] == PAUSED,
             created=str(answer.get("Created", "")),
             ports=frozenset(int(port.get("PublicPort", 0)) for port in answer.get("Ports") or ()),
             network_ids=frozenset(each["NetworkID"] for each in networks.values() if each.get("NetworkID")),

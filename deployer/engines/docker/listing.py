@@ -46,6 +46,7 @@ class GatewayContainer:
 
     settings: Mapping[str, object]
     temporary_settings: tuple[str, ...]
+    paused: bool = False
 
     @property
     def active(self) -> bool:
@@ -108,6 +109,7 @@ def behind_gateway(server: Deployment, container: GatewayContainer) -> Deploymen
         lost=container.lost,
         settings=container.settings,
         temporary_settings=container.temporary_settings,
+        paused=container.paused,
     )
     return _behind(server, container.host, gateway)
 
@@ -148,6 +150,7 @@ def _parse_gateway(container: ContainerSummary) -> GatewayContainer:
         ),
         settings=dict(json.loads(labels.get("settings", "{}"))),
         temporary_settings=_temporary(labels),
+        paused=container.paused,
     )
 
 
@@ -201,6 +204,7 @@ def _direct_deployment(container: ContainerSummary, labels: Mapping[str, str]) -
         temporary_settings=_temporary(labels),
         flags=tuple((name, value) for name, value in json.loads(labels["flags"])) if "flags" in labels else None,
         environment=tuple(map(str, json.loads(labels["environment"]))) if "environment" in labels else None,
+        paused=container.paused,
     )
 
 

@@ -74,6 +74,8 @@ class DockerPreflight:
     def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
         if not self.host.mounted_dirs:
             return ""  # what it needs is copied before it is told
+        if deployment.paused:
+            return ""  # no command runs in it; a change resumes it first
         config = deployment.directory / run_dir.CONFIG_DIR / MODEL_CONFIG
         with docker_errors(f"looking into {deployment.release}"):
             container = self.host.state.container(deployment)

@@ -11,7 +11,7 @@ from deployer.engines.docker.gateway.containers import GatewayContainers
 from deployer.engines.docker.gateway.directory import Active
 from deployer.engines.docker.inspection import ContainerSummary
 from deployer.engines.docker.listing import RETIRING
-from deployer.engines.docker.names import container_name
+from deployer.engines.docker.names import LABEL, container_name
 from deployer.engines.docker.state import DockerState, first_serving, listed_name
 from deployer.results.deployment import Deployment
 
@@ -37,7 +37,19 @@ class Recovery:
         if self.state.adopt(self.name, self.env):
             adopted = [adoption_note(self.name, self.env, self.state.project)]
             listed = self.state.containers(self.name, self.env)
-        return (*adopted, *self._repair(listed))
+        resumed = self._resume(listed)
+        return (*adopted, *resumed, *self._repair(listed))
+
+    def _resume(self, listed: Sequence[ContainerSummary]) -> list[str]:
+        """Resume containers that somebody has paused: they hold their ports and answer nothing."""
+        notes = []
+        for container in listed:
+            if container.paused:
+                with docker_errors(f"resuming {container.name}"):
+                    self.state.client.api.unpause(container.id)
+                part = "gateway" if f"{LABEL}generation" in container.labels else "server"
+                notes.append(f"the {part} of {self.name} [{self.env}] was paused, and is resumed")
+        return notes
 
     def _repair(self, listed: Sequence[ContainerSummary]) -> tuple[str, ...]:
         if self._is_clean(listed):

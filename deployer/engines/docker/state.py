@@ -19,7 +19,7 @@ from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker import listing, networks
 from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.gateway.directory import GatewayDir
-from deployer.engines.docker.inspection import ContainerState, ContainerSummary
+from deployer.engines.docker.inspection import PAUSED, ContainerState, ContainerSummary
 from deployer.engines.docker.listing import GatewayContainer
 from deployer.engines.docker.machine import LocalMachine, Machine
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
@@ -170,7 +170,7 @@ class DockerState:
         """Return whether a server runs. A container that restarts after a failure counts as ended."""
         with docker_errors(f"looking at {deployment.release}"):
             try:
-                return bool(self.container(deployment).status in ("running", "created"))
+                return bool(self.container(deployment).status in ("running", "created", PAUSED))
             except docker.errors.NotFound:
                 return False
 

@@ -82,6 +82,8 @@ def _image(workspace: Workspace, launch: Launch, observed: Deployment | None) ->
 def _stopped(observed: Deployment) -> str:
     if observed.role == GONE:
         return gone.note(observed)
+    if observed.paused_component:
+        return f"{observed.silence}: this resumes it"
     return "" if observed.running else "its server was not running: this starts another"
 
 
