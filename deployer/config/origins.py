@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Origins:
-    """The keys that are set, by what sets them; the last of `file`, `variables` and `options` wins.
+    """The keys that are set, by what sets them; the last of `file`, `variables`, `options` and `targets` wins.
 
-    `file` has the values, `variables` the names of the variables, and `options` the options.
+    `file` has the values, `variables` the names of the variables, `options` the options, and `targets` what the
+    argument of the command is called.
     """
 
     file_name: str = ""
     file: Mapping[str, object] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, str] = field(default_factory=dict)
     overlay: str = ""
     """The table of the chosen environment in the file, such as `env.staging`; empty if it has none."""
 
@@ -26,7 +28,7 @@ class Origins:
     def of(self, key: str) -> str:
         """Return what sets a key, such as `--image` or `docker.image in deployer.toml`; empty for a default."""
         in_file = f"{self.place(key)} in {self.file_name}" if key in self.file else ""
-        return self.options.get(key) or self.variables.get(key) or in_file
+        return self.targets.get(key) or self.options.get(key) or self.variables.get(key) or in_file
 
     def place(self, key: str) -> str:
         """Return the key as the file has it: `server.host`, or `env.staging.server.host` if the overlay sets it."""
@@ -39,4 +41,4 @@ class Origins:
 
     def is_temporary(self, key: str) -> bool:
         """Return whether a variable or an option sets a key: the next command may be called without it."""
-        return key in self.options or key in self.variables
+        return key not in self.targets and (key in self.options or key in self.variables)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from deployer.config.gateway import unused_settings
 from deployer.config.options import LOCATION, Settings
 from deployer.engines.base import Engine
-from deployer.results.deployment import LOST, Deployment
+from deployer.results.deployment import LOST, Deployment, cli_name
 from deployer.results.launch import NamedImage
 from deployer.results.running import DeploymentStatus
 from deployer.results.served import format_models
@@ -225,6 +225,7 @@ def _status(deployment: Deployment, note: str, workspace: Workspace) -> Deployme
                 note,
                 deployment.replicas_note,
                 exposed,
+                _closed_note(workspace, deployment),
                 deployment.reach_note,
             ),
         )
@@ -237,6 +238,14 @@ def _origin_note(workspace: Workspace, deployment: Deployment) -> str:
     if deployment.project != workspace.spec.project:
         return ""
     return other_deployments.origin_note(workspace, deployment, "it")
+
+
+def _closed_note(workspace: Workspace, deployment: Deployment) -> str:
+    """Return the note that no client has a token for the gateway."""
+    if deployment.gateway is None or not deployment.gateway.closed:
+        return ""
+    create, up = f"deployer token NAME{cli_name('', deployment.env)}", _command(workspace, "up", deployment)
+    return f"its gateway refuses every client, since no one has a token: {create} makes one, and {up} brings it there"
 
 
 def _config_note(workspace: Workspace, deployment: Deployment) -> str:

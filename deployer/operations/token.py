@@ -39,7 +39,9 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
     replaced = (f"this replaces the former token of {name}",) if created is not None and name in hashes else ()
     up = f"deployer up{'' if spec.models else ' NAME'}{cli_name('', spec.env)}{chosen.typed('config')}"
     applied = unused_settings(spec.gateway, origins) or f"{path} has changed: {up} brings it to the gateway"
-    return TokenResult(name, created, path, (*replaced, applied))
+    nobody = not hashes and created is None and spec.gateway.enabled
+    refused = (f"{path} has no token left: after that, the gateway refuses every client",) if nobody else ()
+    return TokenResult(name, created, path, (*replaced, applied, *refused))
 
 
 def _tokens_hint(settings: Settings, spec: Spec, origins: Origins) -> str:

@@ -56,6 +56,9 @@ class Gateway:
     certificate: Path | None = None
     """The file of the TLS certificate; None without TLS."""
 
+    closed: bool = False
+    """Whether it needs a token and no client has one: it refuses every client."""
+
     guarded: bool = False
     """Whether clients need a token; unknown if its directory is lost."""
 
@@ -142,6 +145,9 @@ class Deployment:
 
     flags: tuple[tuple[str, str], ...] | None = None
     """The flags that it was started with, by `server.flags` or default; None for one of an older release."""
+
+    image_tables: tuple[str, ...] | None = None
+    """The tables of the settings, such as `monitoring`, that its image has inside; None if that is not known."""
 
     environment: tuple[str, ...] | None = None
     """The names of the variables that its container was started with; None if it does not record them."""

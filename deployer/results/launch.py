@@ -76,6 +76,9 @@ class Launch:
     in_image: bool = False
     """Whether the server's image has the models and the configuration inside: then no directory is mounted."""
 
+    image_tables: tuple[str, ...] = ()
+    """The tables of the settings, such as `monitoring`, that such an image has inside."""
+
     replicas: int | None = None
     """The number of servers; None on an engine that runs one."""
 

@@ -53,6 +53,9 @@ def replace_cause(launch: Launch, observed: Deployment, files: Mapping[str, str]
     if launch.changed_variables and SETTINGS not in changed:
         changed = (*changed, SETTINGS)
     parts = [_describe_part(part, launch, observed, files) for part in changed]
+    tables = _changed_tables(launch, observed, files)
+    if tables is not None:
+        parts = [*tables, *(text for part, text in zip(changed, parts, strict=True) if part != FILES)]
     causes = (
         gateway,
         f"its directory {observed.directory} is gone" if observed.config_lost else "",
@@ -90,6 +93,22 @@ def _describe_part(part: str, launch: Launch, observed: Deployment, files: Mappi
     if part == FILES:
         return ", ".join(_changed_files(launch.rendered.files, files)) or part
     return (_changed_settings(launch, observed) if part == SETTINGS else "") or part
+
+
+def _changed_tables(launch: Launch, observed: Deployment, files: Mapping[str, str] | None) -> list[str] | None:
+    """Return which tables come or go, where an image has them inside; None where that is no question or not known."""
+    if not (launch.in_image or observed.in_image):
+        return None
+    before = observed.image_tables if observed.in_image else _tables(files)
+    if before is None:
+        return None
+    after = launch.image_tables if launch.in_image else _tables(launch.rendered.files) or ()
+    changed = (table for table in TABLES if (table in before) != (table in after))
+    return [f"[{table}] {'goes' if table in before else 'is new'}" for table in changed]
+
+
+def _tables(files: Mapping[str, str] | None) -> tuple[str, ...] | None:
+    return None if files is None else tuple(table for table, name in TABLES.items() if name in files)
 
 
 def _changed_files(after: Mapping[str, str], before: Mapping[str, str] | None) -> Iterator[str]:

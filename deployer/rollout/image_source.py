@@ -82,6 +82,7 @@ def held(workspace: Workspace, reference: str, progress: Progress, name: str | N
             spec=spec,
             engines=(engines.image_engine(spec, store),),
             origins=with_target(workspace.origins),
+            image_tables=contents.tables,
         )
     image_copies.remove_unused(workspace)
 
@@ -185,11 +186,7 @@ def _for_images(spec: Spec) -> Spec:
 
 def with_target(origins: Origins) -> Origins:
     """Return the origins with the image set by the target: the deployment's own image is not kept."""
-    key = "docker.image"
-    variables, options = (
-        {name: each for name, each in origin.items() if name != key} for origin in (origins.variables, origins.options)
-    )
-    return dataclasses.replace(origins, file={**origins.file, key: "the target"}, variables=variables, options=options)
+    return dataclasses.replace(origins, targets={**origins.targets, "docker.image": "the target"})
 
 
 def _state_dir(deployment: Deployment) -> Path:

@@ -11,6 +11,8 @@ from deployer.config.gateway import Gateway
 from deployer.config.spec import Spec
 from deployer.errors import InvalidValue, LedgerError
 from deployer.results.deployment import Deployment
+from deployer.results.history import Outcome
+from deployer.results.plan import Change
 from deployer.rollout import addresses
 from deployer.rollout.notices import kept, reverts
 from deployer.rollout.notices.kept import Recorded
@@ -33,6 +35,8 @@ def keep_settings(workspace: Workspace, observed: Deployment | None, *, of_file:
     recorded = _recorded(workspace, observed)
     if recorded.in_image != workspace.engine.traits.in_image:
         recorded = recorded.without_image()
+        if not workspace.engine.traits.in_image:
+            recorded = recorded.keep_image(_last_of_store(workspace))
     server = Recorded("docker", recorded.settings, recorded.temporary_settings)
     proxy = Recorded("gateway", recorded.gateway, recorded.temporary_gateway)
     spec = _keep_replicas(workspace, recorded.replicas, of_file=of_file)
@@ -89,6 +93,20 @@ def _recorded(workspace: Workspace, observed: Deployment | None) -> ReleaseSetti
         if last is not None:
             return dataclasses.replace(settings, gateway=last.gateway, temporary_gateway=last.temporary_gateway)
     return settings
+
+
+def _last_of_store(workspace: Workspace) -> ReleaseSettings | None:
+    """Return the settings of the last release that served the store; None without one."""
+    ledger, spec = workspace.ledger, workspace.spec
+    with suppress(LedgerError):
+        key = spec.deployment, spec.env, workspace.engine.traits.name, Outcome.SUCCEEDED
+        for release in ledger.releases(*key):
+            if release.change == Change.REMOVE.value:
+                return None
+            settings = ledger.settings_of(release.number)
+            if settings is not None and not settings.in_image:
+                return settings
+    return None
 
 
 def _keep_address(workspace: Workspace, recorded: ReleaseSettings) -> Spec:

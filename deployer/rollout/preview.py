@@ -96,7 +96,8 @@ def resolve_with_labels(
     listed = workspace.spec.models
     served = tuple(keep_labels(each.served, listed[each.served.name], stopped) for each in resolved)
     with _token_options(workspace), name_origin(workspace):
-        return resolve_launch(workspace.spec, workspace.engine, served)
+        launch = resolve_launch(workspace.spec, workspace.engine, served)
+    return dataclasses.replace(launch, image_tables=workspace.image_tables)
 
 
 @contextmanager

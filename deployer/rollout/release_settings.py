@@ -52,6 +52,13 @@ class ReleaseSettings:
         temporary = tuple(name for name in self.temporary_settings if name != IMAGE)
         return dataclasses.replace(self, settings=settings, temporary_settings=temporary)
 
+    def keep_image(self, before: ReleaseSettings | None) -> ReleaseSettings:
+        """Return the settings with the image that an option or a variable gave an earlier release."""
+        if before is None or IMAGE not in before.temporary_settings or IMAGE not in before.settings:
+            return self
+        settings = {**self.settings, IMAGE: before.settings[IMAGE]}
+        return dataclasses.replace(self, settings=settings, temporary_settings=(*self.temporary_settings, IMAGE))
+
     def keep_gateway_image(self, before: ReleaseSettings | None) -> ReleaseSettings:
         """Return the settings of a release without a gateway, with the image that a variable gave an earlier one."""
         if self.gateway or before is None or IMAGE not in before.temporary_gateway or IMAGE not in before.gateway:

@@ -67,6 +67,9 @@ class Workspace:
 
     kept: KeptSettings = KeptSettings()
 
+    image_tables: tuple[str, ...] = ()
+    """The tables of the settings that the image of the servers has inside, such as `monitoring`."""
+
     image_steps: tuple[Step, ...] = ()
     """The steps that make the image of the servers, for a preview of a change that comes after them."""
 

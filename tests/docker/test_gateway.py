@@ -219,6 +219,26 @@ def test_an_update_of_the_gateway_fails_no_request_and_tokens_and_limits_hold(ga
     assert_untold(gated, known, later)
 
 
+def test_a_gateway_that_lets_no_client_in_is_said(gated, tmp_path):
+    write_tokens(tmp_path / "tokens", "the-only-token")
+    configure(gated, gateway='tokens = "tokens"\n')
+    first = up(gated, "half_plus_two:1")
+    assert not [notice for notice in first["notices"] if "every client" in notice]
+    assert "every client" not in deployer("status", cwd=gated).err
+    revoked = deployer("token", "client0", "--revoke", cwd=gated)
+    assert (revoked.code, "refuses every client" in revoked.err) == (0, True), revoked.err
+    for command in ("plan", "up"):
+        ended = deployer(command, "half_plus_two:1", "--json", cwd=gated)
+        assert ended.json["plan"]["change"] == "gateway"
+        assert any("refuses every client" in notice for notice in ended.json["notices"])
+    rest = f"{first['endpoints']['rest']}/v1/models/half_plus_two"
+    assert requests.get(rest, headers={"Authorization": "Bearer the-only-token"}, timeout=60).status_code == 401
+    assert "refuses every client" in deployer("status", cwd=gated).err
+    assert deployer("token", "new", cwd=gated).code == 0
+    up(gated, "half_plus_two:1")
+    assert "every client" not in deployer("status", cwd=gated).err
+
+
 def assert_rest_is_http_1(endpoints, certificate):
     """Over HTTP/2, curl loses a refusal that arrives before it has sent its whole request."""
     context = ssl.create_default_context(cadata=certificate)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cli import ANY_PORTS
+from support.cli import ANY_PORTS, Ended
 from support.containers import LABEL, PROJECT, build, docker, inspect, remove_images, world
 from support.deploying import NAME, ask, deployer, refused, up
 from support.quick_server import quick_server
@@ -125,6 +125,70 @@ def test_a_deployment_goes_from_the_store_to_an_image_and_back(bare: Path) -> No
     assert len(inspect(NAME)["Mounts"]) == 2
     assert inspect(NAME)["Image"] != image
     assert not (bare / COPIES).exists()
+
+
+MONITORING = "[models.half_plus_two]\n[monitoring]\n"
+
+
+def causes(ended: Ended) -> str:
+    """The cause of the first step of a plan."""
+    assert ended.code == 0, ended.err
+    return str(ended.json["plan"]["steps"][0]["cause"])
+
+
+@pytest.mark.parametrize(
+    ("in_image", "in_file", "to_image", "to_store"),
+    [(True, True, "", ""), (True, False, "is new", "goes"), (False, False, "", "")],
+)
+def test_tables_come_and_go_as_the_servers_have_them(
+    bare: Path, in_image: bool, in_file: bool, to_image: str, to_store: str
+) -> None:
+    (bare / "deployer.toml").write_text(MONITORING if in_image else "")
+    image = built(bare, 1)
+    (bare / "deployer.toml").write_text(MONITORING if in_file else "")
+    up(bare, "half_plus_two:1", *ANY_PORTS)
+    plan = causes(deployer("plan", image, "--json", cwd=bare))
+    assert (f"[monitoring] {to_image}" in plan, "[monitoring]" in plan) == (bool(to_image), bool(to_image)), plan
+    up(bare, image)
+    plan = causes(deployer("plan", "half_plus_two:1", "--json", cwd=bare))
+    assert (f"[monitoring] {to_store}" in plan, "[monitoring]" in plan) == (bool(to_store), bool(to_store)), plan
+
+
+def test_an_image_without_monitoring_replaces_one_with_it(bare: Path) -> None:
+    (bare / "deployer.toml").write_text(MONITORING)
+    first = built(bare, 1)
+    (bare / "deployer.toml").unlink()
+    second = built(bare, 2)
+    up(bare, first, *ANY_PORTS)
+    assert "[monitoring] goes" in causes(deployer("plan", second, "--json", cwd=bare))
+
+
+def test_the_image_of_an_option_is_kept_for_the_servers_of_the_store(
+    bare: Path, server_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = built(bare, 2)
+    monkeypatch.delenv("DEPLOYER_DOCKER_IMAGE")
+    up(bare, "half_plus_two:1", *ANY_PORTS, "--image", server_image)
+    ended = deployer("up", image, "--json", cwd=bare)
+    assert not [notice for notice in ended.json["notices"] if "docker.image" in notice], ended.json["notices"]
+    for command in (("plan", "half_plus_two:1"), ("rollback", "--dry-run"), ("rollback",)):
+        ended = deployer(*command, "--json", cwd=bare)
+        assert ended.code == 0, ended.err
+        assert any(f"keeps image {server_image}" in notice for notice in ended.json["notices"])
+    assert inspect(NAME)["Config"]["Image"] == server_image
+    assert up(bare, "half_plus_two:1")["plan"]["change"] == "nothing"
+
+
+@pytest.mark.parametrize("command", ["plan", "up"])
+def test_a_variable_with_another_image_is_said_not_to_be_used(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    image = built(bare, 1)
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", "nosuch:1")
+    ended = deployer(command, image, *ANY_PORTS, "--json", cwd=bare)
+    assert ended.code == 0, ended.err
+    assert any("DEPLOYER_DOCKER_IMAGE is not used" in notice for notice in ended.json["notices"])
+    assert not any("next command" in notice for notice in ended.json["notices"])
 
 
 def test_behind_a_gateway_an_image_replaces_another_without_a_gap(

@@ -17,12 +17,14 @@ from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker.gateway.config import CERTIFICATE, TOKENS
 from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.engines.docker.inspection import ContainerSummary
-from deployer.engines.docker.names import LABEL, container_name, gateway_name
+from deployer.engines.docker.names import CONTENTS, LABEL, container_name, gateway_name
 from deployer.engines.ports import url_host
 from deployer.results.deployment import Deployment, Endpoints, Gateway
 from deployer.results.served import ServedModel, models_from
 
 MODELS_FILE = "models.json"
+TABLES_LABEL = f"{CONTENTS}tables"
+"""The label that a container inherits from an image with models inside."""
 RETIRING = "retiring"
 """Part of the name of a server that was stopped to free its ports, until its successor is accepted."""
 
@@ -118,7 +120,9 @@ def _gateway(directory: GatewayDir, generation: str) -> Gateway:
     """Return the gateway whose files are in a directory, without its container."""
     files = directory.generation_dir(generation)
     certificate = files / CERTIFICATE if (files / CERTIFICATE).exists() else None
-    return Gateway("", False, directory.token, certificate, guarded=(files / TOKENS).exists())
+    tokens = files / TOKENS
+    closed = tokens.exists() and not tokens.stat().st_size
+    return Gateway("", False, directory.token, certificate, guarded=tokens.exists(), closed=closed)
 
 
 def _behind(server: Deployment, host: str, gateway: Gateway) -> Deployment:
@@ -205,6 +209,7 @@ def _direct_deployment(container: ContainerSummary, labels: Mapping[str, str]) -
         flags=tuple((name, value) for name, value in json.loads(labels["flags"])) if "flags" in labels else None,
         environment=tuple(map(str, json.loads(labels["environment"]))) if "environment" in labels else None,
         paused=container.paused,
+        image_tables=tuple(container.labels[TABLES_LABEL].split()) if TABLES_LABEL in container.labels else None,
     )
 
 

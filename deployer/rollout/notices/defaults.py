@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from deployer import engines
 from deployer.config import loader, threads
-from deployer.results.deployment import DEFAULT_ENV, GONE, GRPC_PORT, REST_PORT, Deployment
+from deployer.results.deployment import DEFAULT_ENV, GONE, GRPC_PORT, REST_PORT, Deployment, cli_name
 from deployer.results.launch import Launch
 from deployer.rollout import gone, other_deployments
 from deployer.rollout.addresses import exposure, taken_by
@@ -42,9 +42,11 @@ def notices(
         _kept_ports(workspace, launch, observed, deployed),
         _address(launch, observed),
         _image(workspace, launch, observed),
+        _unused_image(workspace),
         *workspace.kept.notices,
         *overrides.notices(workspace, _serving(observed, deployed)),
         exposed,
+        _nobody_admitted(workspace),
         deployed.reach_note if deployed else "",
         threads.low_threads_warning(workspace.spec.server.flags),
     )
@@ -77,6 +79,28 @@ def _image(workspace: Workspace, launch: Launch, observed: Deployment | None) ->
     origin = workspace.origins.of("docker.image")
     reason = f"as {origin} says" if origin else "the default: no file, variable or option sets another image"
     return f"the image changes from {observed.image_name} to {desired}, {reason}"
+
+
+def _unused_image(workspace: Workspace) -> str:
+    """Return the notice about a variable with an image, where the target is one; a Swarm builds the target on it."""
+    key, origins = "docker.image", workspace.origins
+    if key not in origins.targets or key not in origins.variables or workspace.engine.traits.replicated:
+        return ""
+    return f"{origins.variables[key]} is not used: {workspace.spec.docker.image} has the models inside"
+
+
+def _nobody_admitted(workspace: Workspace) -> str:
+    """Return the notice that no client has a token for the gateway."""
+    gateway = workspace.spec.gateway
+    if not gateway.enabled or gateway.tokens is None or not gateway.tokens.is_file():
+        return ""
+    from deployer.engines.docker.gateway import tokens
+
+    if tokens.read(gateway.tokens):
+        return ""
+    options = f"{cli_name('', workspace.spec.env)}{workspace.settings.typed('config')}"
+    create = f"{tokens.CREATE_COMMAND}{options}"
+    return f"{gateway.tokens} has no token: the gateway refuses every client; {create} makes one, for the next up"
 
 
 def _stopped(observed: Deployment) -> str:

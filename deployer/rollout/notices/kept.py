@@ -79,6 +79,8 @@ def _kept(
     }
     if temporary := {name: text for name, text in texts.items() if name in recorded.temporary}:
         reason = "as the deployment has:" if observed else "as the history records: its container is gone, and"
+        if observed and observed.in_image and "image" in temporary and not prefix:
+            reason = "as the deployment or the history has:"
         if prefix and observed and observed.gateway is None:
             reason = "as the history records: the gateway was disabled, and"
         ways = ", ".join(_way(recorded.table, name) for name in temporary)

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from itertools import zip_longest
 
 from deployer.config.spec import ModelSpec, Spec
+from deployer.errors import DeployerError
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment
 from deployer.results.history import LABEL, REDEPLOY, ROLLBACK, Outcome, Release
 from deployer.results.launch import Launch
 from deployer.results.served import ServedModel
+from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.served_models import current_version
 from deployer.rollout.workspace import Workspace
 
@@ -29,7 +31,9 @@ def config_conflicts(workspace: Workspace, result: UpResult) -> tuple[str, ...]:
     if (spec.name or tuple(spec.models)) not in {result.name, (result.name,)}:
         return ()
     up = f"deployer up{workspace.up_options}"
-    differing = ((model.name, _differing_keys(spec, model)) for model in result.models)
+    differing = (
+        (model.name, _differing_keys(spec, model) or _differing_source(workspace, model)) for model in result.models
+    )
     return tuple(
         f"deployer.toml says {keys} for {name}: the next `{up}` goes back to it" for name, keys in differing if keys
     )
@@ -54,6 +58,26 @@ def _differing_keys(spec: Spec, served: ServedModel) -> str:
         f"labels = {{ {labels} }}" if labels and listed.labels != dict(served.labels) else "",
     )
     return " and ".join(filter(None, keys))
+
+
+def _differing_source(workspace: Workspace, served: ServedModel) -> str:
+    """Return the source that the file lists for a model, if `up` would serve another version of it, or no labels."""
+    from deployer.rollout.exports import find_exported
+
+    listed = workspace.spec.models.get(served.name, ModelSpec())
+    if listed.source is None or listed.versions:
+        return ""
+    options = ExportOptions().for_batching(workspace.spec.batching).for_model(served.name, listed)
+    try:
+        found = find_exported(workspace.store, listed.source, options)
+    except (DeployerError, OSError):  # the next `up` says so
+        return ""
+    if not isinstance(found, str):
+        labels = ", without labels" if served.labels and not listed.labels else ""
+        if served.versions == (found.version,) and not labels:
+            return ""
+        return f"source = {listed.source} ({served.name}:{found.version}{labels})"
+    return f"source = {listed.source}"
 
 
 def _reverted(workspace: Workspace, launch: Launch, observed: Deployment, reason: str) -> Iterator[str]:

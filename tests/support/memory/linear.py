@@ -56,7 +56,7 @@ def publish(
     version: int | None = None,
     *,
     golden_set: bool = True,
-    source: str = "linear.py:model",
+    source: str | Source = "linear.py:model",
 ) -> Model:
     """A version of the store, with or without golden answers."""
     with store.stage(name) as stage:
@@ -65,7 +65,8 @@ def publish(
         if golden_set:
             _write_golden(stage.directory, linear)
             summary = GoldenSummary(2, "made", compared=(SIGNATURE,))
-        return store.publish(stage, Source("function", source, None), summary, version)
+        origin = source if isinstance(source, Source) else Source("function", source, None)
+        return store.publish(stage, origin, summary, version)
 
 
 def write(directory: Path, linear: Linear) -> None:

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.memory.linear import publish, write
 from support.memory.project import NAME, VERSIONS, Project
 
 import deployer
+from deployer import export as exporter
+from deployer.results.model import Model
+from deployer.rollout.export_options import ExportOptions
 
 
 def document(project: Project, *lines: str) -> None:
@@ -71,6 +75,44 @@ def test_what_deployer_toml_contradicts_is_said(serving, verb):
     (text,) = said(CHANGES[verb](serving), "deployer.toml", "versions = ")
     assert "`deployer up --project" in text
     assert f"--state-dir {serving.state_dir}" in text
+
+
+SOURCE = 'source = "trained"'
+
+
+def exported(project: Project, version: int) -> Model:
+    """Make a SavedModel directory, and that version of it in the store."""
+    write(project.directory / "trained", VERSIONS[version])
+    origin = exporter.identify(ExportOptions().request("trained"))
+    return publish(project.store, NAME, VERSIONS[version], version + 10, source=origin)
+
+
+@pytest.mark.parametrize("verb", ["redeploy", "label"])
+def test_a_source_that_the_next_up_goes_back_to_is_said(serving, verb):
+    model = exported(serving, 1)
+    document(serving, SOURCE)
+    (text,) = said(CHANGES[verb](serving), "deployer.toml", "source = trained")
+    assert f"{NAME}:{model.version}" in text
+    assert "`deployer up --project" in text
+
+
+def test_labels_that_the_next_up_of_a_source_removes_are_said(serving):
+    model = exported(serving, 1)
+    serving.up(f"{NAME}:{model.version}")
+    document(serving, SOURCE)
+    assert said(serving.label(stable=model.version), "deployer.toml", "source = trained", "without labels")
+
+
+def test_a_source_whose_version_serves_is_not_said(serving):
+    exported(serving, 1)
+    document(serving, SOURCE)
+    assert said(serving.redeploy(), "deployer.toml") == []
+
+
+def test_a_source_that_the_next_up_exports_anew_is_said(serving):
+    write(serving.directory / "trained", VERSIONS[3])
+    document(serving, SOURCE)
+    assert said(serving.redeploy(2), "deployer.toml", "source = trained")
 
 
 @pytest.mark.parametrize("lines", [(), ("versions = [2]",), ("labels = { }",)])
