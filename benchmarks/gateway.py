@@ -52,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         directory.chmod(0o755)
-        (directory / "deployer.toml").write_text(SETTINGS.format(image=IMAGE, gateway=_gateway_image()))
+        (directory / "deployer.toml").write_text(SETTINGS.format(image=IMAGE, gateway=gateway_image()))
         process(sys.executable, MODELS, "half", str(directory / "made"), "1")()
         process(DEPLOYER, "export", str(directory / "made"), "--name", "half", cwd=directory)()
         try:
@@ -64,7 +64,8 @@ def main() -> None:
             process(DEPLOYER, "down", "--all", "--engine", "docker", "-q", cwd=directory)()
 
 
-def _gateway_image() -> str:
+def gateway_image() -> str:
+    """Return the name of HAProxy's image."""
     return os.environ.get("DEPLOYER_TEST_GATEWAY_IMAGE") or _said(str(TESTBED), "gateway")
 
 

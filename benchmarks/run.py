@@ -18,6 +18,7 @@ NAMES = (
     "images",
     "remote",
     "gateway",
+    "swarm",
     "serving",
     "serving_ways",
     "serving_start",

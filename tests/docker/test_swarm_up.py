@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -104,6 +105,7 @@ def test_clients_of_three_nodes_notice_no_change(swarm: Path, cluster: Cluster) 
     assert deployer("export", str(MODELS / "several/1"), "--name", NAME, "--force", "-q", cwd=swarm).code == 0
     places = [node["endpoints"] for node in status(swarm)["nodes"]]
     assert len(places) == len(cluster.nodes)
+    began = time.monotonic()
     with traffic({}, clients=clients(places) * 2) as seen:
         seen.enough(ENOUGH)
         changed(swarm, "redeploy", "--version", "2")
@@ -115,7 +117,7 @@ def test_clients_of_three_nodes_notice_no_change(swarm: Path, cluster: Cluster) 
         seen.enough(ENOUGH)
         assert seen.answers[4.0] == before
     seen.check({3.0, 4.0}, 2 * ENOUGH)
-    print(f"{seen.count} requests, none failed")
+    print(f"{seen.count} requests, {seen.count / (time.monotonic() - began):.0f} a second, none failed")
 
 
 def test_nothing_is_built_without_a_registry_or_with_a_wrong_setting(
