@@ -16,8 +16,10 @@ from deployer.system.wait import Deadline
 POLL_SECONDS = 0.1
 PENDING_SECONDS = 20.0
 """How long a task may wait for a node that fits it."""
+END_SECONDS = 30.0
+"""How long a change waits for the end of the last tasks before it."""
 SETTLE_SECONDS = 3.0
-"""How long the nodes and the gateways may take to learn that a task gets no requests any more."""
+"""How long nodes and gateways may take to learn that tasks on a node that is gone get no requests any more."""
 
 BROKEN = ("rollback_started", "rollback_paused", "rollback_completed", "paused")
 LOG_LINES = 60
@@ -136,17 +138,29 @@ class Tasks:
             time.sleep(POLL_SECONDS)
 
     def await_replaced(self, service: str, release: str) -> None:
-        """Wait until Swarm has every task of another release end, and no gateway sends requests to them."""
+        """Wait until Swarm has every task of another release end, and no gateway sends requests to them.
+
+        When nodes and gateways learn of it depends on how busy they are. So this waits for the end of the tasks, unless
+        they may drain for long, or their node is gone and never reports it.
+        """
         deadline = Deadline.after(self.start_seconds)
-        while any(
-            task.is_current and task.release != release and not task.has_ended for task in self.api.tasks(service)
-        ):
+        while any(task.is_current for task in self._others(service, release)):
             if deadline.passed:
                 raise EngineError(
                     f"servers of another release than {release} go on", hint=f"docker service ps {service}"
                 )
             time.sleep(POLL_SECONDS)
-        time.sleep(SETTLE_SECONDS)
+        ended = Deadline.after(END_SECONDS)
+        while others := self._others(service, release):
+            nodes = self.api.nodes()
+            if ended.passed or not any(task.node_id in nodes and nodes[task.node_id].ready for task in others):
+                time.sleep(SETTLE_SECONDS)
+                return
+            time.sleep(POLL_SECONDS)
+
+    def _others(self, service: str, release: str) -> list[Task]:
+        """Return the tasks of other releases that have not ended."""
+        return [task for task in self.api.tasks(service) if task.release != release and not task.has_ended]
 
     def await_drained(self, service: str, seconds: float) -> None:
         """Wait until the tasks that should end have ended; those of a node that is gone never report it."""
