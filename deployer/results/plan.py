@@ -94,9 +94,12 @@ class StartCandidate(Step):
 
     @property
     def action(self) -> str:
-        image = f" from image {self.image}{', which is pulled first' if self.missing else ''}" if self.image else ""
-        address = f" on its final ports, {self.final_address}" if self.final_address else ""
-        return f"start a candidate with {format_models(self.models)}{image}{address}"
+        image = f" from image {self.image}" if self.image else ""
+        pull = "which is pulled first" if self.image and self.missing else ""
+        start = f"start a candidate with {format_models(self.models)}{image}"
+        if not self.final_address:
+            return f"{start}, {pull}" if pull else start
+        return f"{start}{f', {pull},' if pull else ''} on its final ports, {self.final_address}"
 
     @property
     def is_private(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +38,7 @@ class ContainerSummary:
             labels=answer["Labels"] or {},
             running=answer["State"] in ("running", PAUSED),
             paused=answer["State"] == PAUSED,
-            created=str(answer.get("Created", "")),
+            created=_utc(answer.get("Created")),
             ports=frozenset(int(port.get("PublicPort", 0)) for port in answer.get("Ports") or ()),
             network_ids=frozenset(each["NetworkID"] for each in networks.values() if each.get("NetworkID")),
         )
@@ -46,6 +47,11 @@ class ContainerSummary:
     def name(self) -> str:
         """The first name."""
         return self.names[0]
+
+
+def _utc(seconds: object) -> str:
+    """Return the seconds since the epoch, by which the list tells times, as `2026-01-31T23:59:59Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if isinstance(seconds, int) else ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from contract.engines.fixture import ANSWERS, ENV, NAME, answer, ports, served
 from support.world import free_port, listens
@@ -18,7 +20,7 @@ def test_what_serves_is_observed_as_it_was_promoted(shared, serving):
     assert (serving.role, serving.running, serving.models) == (SERVING, True, (served(1),))
     assert serving.server_digest == shared.launch(served(1)).server_digest
     assert serving.flags == shared.launch(served(1)).flags
-    assert serving.created
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", serving.created)
     assert shared.engine.exit_reason(serving) is None
 
 

@@ -56,6 +56,12 @@ def test_the_image_of_a_candidate_is_part_of_the_plan_and_of_its_digest(image_id
     assert decided.digest != other.digest
 
 
+def test_an_image_that_is_pulled_and_the_final_ports_are_told_apart():
+    conditions = Conditions(zero_downtime=False)
+    start = plan.decide(launch_of(ONE, image=NamedImage("serving:1", ""), rest_port=8501), None, conditions).steps[0]
+    assert " from image serving:1, which is pulled first, on its final ports, 127.0.0.1: REST 8501" in start.action
+
+
 @pytest.mark.parametrize(
     "change", [{"flags": (("a", "b"),)}, {"gateway_digest": "g1"}, {"rendered": Rendered({"batching": "x"})}]
 )
