@@ -24,6 +24,7 @@ NAMES = (
     "serving_start",
     "redeploy",
     "noticed",
+    "scaling",
 )
 
 
