@@ -248,6 +248,18 @@ class Engine(Protocol):
         Raises ConfigError for unusable files, SettingRefused on an engine without gateways.
         """
 
+    def new_certificate(self, name: str, env: str, host: str) -> Path | None:
+        """Return the file of the self-signed certificate that the next gateway creates; None if it creates none.
+
+        Raises ConfigError.
+        """
+
+    def self_signed(self, name: str, env: str) -> Path | None:
+        """Return the file of the self-signed certificate of a deployment, which `remove` deletes; None without one."""
+
+    def leftovers(self, name: str, env: str) -> tuple[str, ...]:
+        """Return what `recover` will do about a gateway without a server, one imperative each."""
+
     def changed_variables(self, name: str, env: str) -> tuple[str, ...]:
         """Return the environment variables of the serving server whose values differ from those of the settings.
 

@@ -18,6 +18,7 @@ from deployer.rollout import gone, image_copies, lookup, other_deployments
 from deployer.rollout import plan as planning
 from deployer.rollout.journal import record_release
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
+from deployer.rollout.notices import certificates
 from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.workspace import (
     Progress,
@@ -166,6 +167,8 @@ def _down(
             notices.append(other_deployments.origin_note(workspace, observed))
         if removed is not None and removed.role == GONE:
             notices.append(f"{gone.note(removed)}; what the history keeps for it, such as its ports, is forgotten")
+        with contextlib.suppress(EngineError):  # the removal reports it
+            notices.extend(certificates.removal(engine, name, env))
         try:
             ledger = workspace.ledger_of(engine)
             notices.extend(ledger.mark_interrupted(name, env, engine.traits.name))

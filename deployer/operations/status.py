@@ -118,7 +118,8 @@ def _note_gone(workspace: Workspace, found: Collection[_Found], env: str | None,
         known = (each.deployment for each in found if each.deployment.engine == engine.traits.name)
         for each in gone.find_all(opened, known, env):
             hint = restart_hint(opened, each, f"serves {format_models(each.models)} again")
-            progress(f"{gone.note(each)}: {hint}")
+            left = "; its gateway still holds the ports" if engine.leftovers(each.name, each.env) else ""
+            progress(f"{gone.note(each)}{left}: {hint}")
 
 
 def _note_other_directories(workspace: Workspace, shown: Collection[_Found], progress: Progress) -> None:

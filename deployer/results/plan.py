@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from deployer.results.launch import digest
 from deployer.results.served import ServedModel, format_models
+
+RECOVER = "RECOVER"
+"""The heading of a plan that changes nothing but what a killed command left."""
 
 
 class Change(Enum):
@@ -358,17 +361,19 @@ class Plan:
     """The digests of the desired server and gateway."""
 
     engine: str = ""
+    recovery: tuple[str, ...] = ()
+    """What the command does first about a killed change or a gateway without a server; only in a preview."""
 
     @property
     def digest(self) -> str:
         """A digest of the steps, their causes and the desired settings."""
-        return digest([str(self), self.server])
+        return digest([str(replace(self, recovery=())), self.server])
 
     @property
     def is_change(self) -> bool:
-        """Whether the plan changes anything; exports and images count."""
+        """Whether the plan changes anything; exports, images and what a killed command left count."""
         prepares = any(isinstance(step, (Export, BuildImage, PushImage)) for step in self.steps)
-        return self.change is not Change.NOTHING or prepares
+        return self.change is not Change.NOTHING or prepares or bool(self.recovery)
 
     @property
     def all_steps(self) -> tuple[Step, ...]:
@@ -378,7 +383,8 @@ class Plan:
     def __str__(self) -> str:
         lines = (f"  {step.action}  ({step.cause})" for step in self.all_steps)
         engine = f" on {self.engine}" if self.engine else ""
-        return "\n".join((f"{self.change.name} {self.deployment}{engine}", *lines))
+        name = RECOVER if self.recovery and self.change is Change.NOTHING else self.change.name
+        return "\n".join((f"{name} {self.deployment}{engine}", *(f"  {text}" for text in self.recovery), *lines))
 
 
 def _image_note(image: str, *, missing: bool) -> str:

@@ -108,7 +108,8 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
         *unused_options.notices(workspace, launch, plan, observed),
         *defaults.notices(workspace, launch, last, None),
     )
-    return _result(workspace, launch.models, plan, tuple(notices))
+    recovery = (*engine.leftovers(*key), *killed_releases.recovery(workspace.ledger, engine, observed))
+    return _result(workspace, launch.models, dataclasses.replace(plan, recovery=recovery), tuple(notices))
 
 
 def deploy(  # noqa: PLR0913

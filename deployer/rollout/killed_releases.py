@@ -73,6 +73,23 @@ def reload_note(engine: Engine, deployment: Deployment) -> str:
     return f"a reload to {models} was killed before it was accepted: the next change undoes it"
 
 
+def recovery(ledger: Ledger, engine: Engine, observed: Deployment | None) -> tuple[str, ...]:
+    """Return what the next change does first about killed ones that may answer requests, one imperative each."""
+    if observed is None:
+        return ()
+    back = f"{format_models(observed.models)} alone serves again"
+    with contextlib.suppress(LedgerError):
+        found = tuple(
+            f"undo release {release.number} ({format_models(release.models)}): {back}  (it was killed unaccepted)"
+            for release, _ in notes(ledger, engine, observed.name, observed.env)
+            if ledger.may_take_requests(release) and not _was_accepted(release, observed)
+        )
+        if found:
+            return found
+    killed = is_reload_killed(engine, observed)
+    return (f"undo a reload: {back}  (it was killed unaccepted)",) if killed else ()
+
+
 def is_reload_killed(engine: Engine, deployment: Deployment) -> bool:
     """Return whether the command of a reload that has not ended was killed."""
     name, env = deployment.name, deployment.env

@@ -16,7 +16,7 @@ import grpc
 import psutil
 import pytest
 import requests
-from support.containers import LABEL, build, docker, inspect
+from support.containers import LABEL, PROJECT, build, docker, inspect
 from support.deploying import NAME, deployer, refused, up
 from support.traffic import grpc_client, rest_client, traffic
 from support.world import MODELS, eventually, free_port, listens, state_left
@@ -408,3 +408,45 @@ def outcome(ask):
     except AssertionError as refusal:
         return str(refusal)[:3]
     return "200"
+
+
+def notices(project, *arguments):
+    """The notices of a command about the certificate or the gateway that is left."""
+    ended = deployer(*arguments, "--json", "-q", cwd=project)
+    assert ended.code == 0, ended.err
+    found = ended.json["removed"][0] if arguments[0] == "down" and "removed" in ended.json else ended.json
+    return [text for text in found["notices"] if "certificate" in text or "left without" in text], found
+
+
+def test_the_certificate_that_clients_trust_stays_until_down_and_each_new_one_is_named(gated):
+    configure(gated, gateway="tls = true")
+    shown = f".deployer/gateway/local@{PROJECT}/half_plus_two/self-signed.pem"
+    for dry_run in (("--dry-run",), ()):
+        (said,), first = notices(gated, "up", "half_plus_two:1", *dry_run)
+        assert ("new self-signed certificate" in said, shown in said) == (True, True)
+        assert "earlier" not in said
+    file = gated / shown
+    certificate = file.read_text()
+    for gone in ((NAME,), (NAME, GATEWAY)):
+        docker("rm", "--force", *gone)
+        plan = deployer("plan", "half_plus_two:1", "--json", cwd=gated).json["plan"]
+        assert ["remove the gateway" in text for text in plan["recovery"]] == [True] * (len(gone) == 1)
+        said, again = notices(gated, "up", "half_plus_two:1")
+        assert ["left without" in text for text in said] == [True] * (len(gone) == 1)
+        assert (file.read_text(), again["endpoints"]) == (certificate, first["endpoints"])
+        assert rest_client(again["endpoints"], "", certificate)() == VERSION_1
+    configure(gated, gateway="tls = true", enabled=False)
+    said = [text for text in notices(gated, "up", "half_plus_two:1")[0] if "kept" in text]
+    assert [shown in text for text in said] == [True]
+    assert notices(gated, "up", "half_plus_two:2")[0] == []
+    configure(gated, gateway="tls = true")
+    said, again = notices(gated, "up", "half_plus_two:1")
+    assert [text for text in said if "new self-signed" in text] == []
+    assert rest_client(again["endpoints"], "", certificate)() == VERSION_1
+    file.unlink()
+    (said,) = [text for text in notices(gated, "up", "half_plus_two:1")[0] if "new self-signed" in text]
+    assert (shown in said, "earlier" in said) == (True, True)
+    assert file.read_text() != certificate
+    (said,), _ = notices(gated, "down", "half_plus_two")
+    assert ("deleted" in said, shown in said) == (True, True)
+    assert state_left(gated) == []

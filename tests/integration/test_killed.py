@@ -14,6 +14,8 @@ from support.kills import ANSWERS, Kills, State
 from support.unaccepted import BOTH_LOADED, OLD_UNLOADED, check_killed_reload
 from support.world import eventually, servers, state_left
 
+from deployer.errors import PLAN_HAS_CHANGES
+
 
 def ask(endpoints: dict[str, str]) -> float:
     url = f"{endpoints['rest']}/v1/models/half_plus_two:predict"
@@ -129,6 +131,9 @@ def test_a_rollback_undoes_a_reload_that_was_killed_at_its_last_check_and_goes_n
     command, kinds, _ = planned(project, "reload")
     run(project, *command)
     killed_at(kinds.index("record_models") + 2, AFTER, "redeploy", "--version", "3", "-q", cwd=project)
+    shown = deployer("rollback", "--dry-run", cwd=project).out
+    assert ("up to date" in shown, "half_plus_two:2 alone serves again" in shown) == (False, True)
+    assert deployer("plan", "half_plus_two:2", "--exit-code", "-q", cwd=project).code == PLAN_HAS_CHANGES
     for dry_run in (("--dry-run",), ()):
         back = run(project, "rollback", *dry_run)
         assert (back["models"][0]["versions"], back["plan"]["change"]) == ([2], "nothing")

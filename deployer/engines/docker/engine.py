@@ -234,6 +234,20 @@ class DockerEngine:
         gateways = self.host.gateways(name, env)
         return gateways.config.digest(gateways.directory, host)
 
+    def new_certificate(self, name: str, env: str, host: str) -> Path | None:
+        gateways = self.host.gateways(name, env)
+        return gateways.config.new_certificate(gateways.directory, host) if self.host.gateway.enabled else None
+
+    def self_signed(self, name: str, env: str) -> Path | None:
+        path = self.host.state.gateway_dir(name, env).self_signed
+        return path if path.is_file() else None
+
+    def leftovers(self, name: str, env: str) -> tuple[str, ...]:
+        listed = self.host.state.containers(name, env)
+        if not listing.gateways(listed) or any(server.slot for server in listing.servers(listed)):
+            return ()
+        return (f"remove the gateway of {name} [{env}], which has no server and holds the ports",)
+
     def changed_variables(self, name: str, env: str) -> tuple[str, ...]:
         desired = reveal(self.host.settings.environment)
         server = self.host.state.serving(name, env) if desired else None
@@ -273,8 +287,9 @@ class DockerEngine:
         """Drain the gateway, then remove containers, networks and configuration."""
         listed = self.host.state.containers(name, env)
         gateways = self.host.gateways(name, env, self.host.state.gateway_dir_of(listed, name, env))
-        if gateways.directory.path.exists() or listing.gateways(listed):
+        if gateways.directory.in_use or listing.gateways(listed):
             gateways.remove()
+        gateways.directory.delete()
         self.host.state.remove_all(name, env, listing.servers(listed))
 
     def exit_reason(self, deployment: Deployment) -> str | None:

@@ -74,7 +74,7 @@ class Recovery:
     def _is_clean(self, listed: Sequence[ContainerSummary]) -> bool:
         """Return whether there is nothing to recover: one server without a gateway, or none. This is the usual case."""
         expected = (self._serving_name,)
-        return all(container.names == expected for container in listed) and not self.gateways.directory.path.exists()
+        return all(container.names == expected for container in listed) and not self.gateways.directory.in_use
 
     def _repair_without_gateway(self) -> list[str]:
         """Remove gateways that were never accepted; restart a server that was stopped for a successor."""
@@ -97,14 +97,20 @@ class Recovery:
 
     def _repair_behind_gateway(self, active: Active) -> list[str]:
         if not any(server.slot for server in self._servers()):
-            self.gateways.remove()  # it has no server to send requests to, and holds the ports
-            return [f"the gateway of {self.name} [{self.env}] was left without a server, and is removed"]
+            return self._remove_gateway()
         notes = []
         for server in self._servers():
             if not server.slot:
                 self.state.discard(server)
                 notes.append(f"release {server.release}, which does not serve, is removed")
         return [*notes, *self._repair_gateway(active), *self._rename_serving(active)]
+
+    def _remove_gateway(self) -> list[str]:
+        """Remove a gateway that has no server, and holds the ports; clients trust its certificate."""
+        left = self.gateways.all()
+        self.gateways.directory.keep_certificate()
+        self.gateways.remove()
+        return [f"the gateway of {self.name} [{self.env}] was left without a server, and is removed"] if left else []
 
     def _repair_gateway(self, active: Active) -> list[str]:
         gateways = self.gateways.all()

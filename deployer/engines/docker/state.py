@@ -225,7 +225,7 @@ class DockerState:
         with docker_errors(f"removing the network of {name} [{env}]"):
             self.networks(name, env).remove(keep=kinds)
         if not remaining:
-            self.machine.gateway_dir(self.gateway_dir_of(remaining, name, env), name, env).delete()
+            self.machine.gateway_dir(self.gateway_dir_of(remaining, name, env), name, env).clear()
 
     def _delete_unused_dirs(self, name: str, env: str, used: set[Path]) -> None:
         unowned_dir = self.state_dir / "docker" / run_dir.env_dir_name("", env) / name

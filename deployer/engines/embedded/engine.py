@@ -138,6 +138,21 @@ class EmbeddedEngine:
         del name, env, host
         return ""
 
+    def new_certificate(self, name: str, env: str, host: str) -> Path | None:
+        """Return nothing: the engine has no gateway."""
+        del name, env, host
+        return None
+
+    def self_signed(self, name: str, env: str) -> Path | None:
+        """Return nothing: the engine has no gateway."""
+        del name, env
+        return None
+
+    def leftovers(self, name: str, env: str) -> tuple[str, ...]:
+        """Return nothing: the engine has no gateway."""
+        del name, env
+        return ()
+
     def changed_variables(self, name: str, env: str) -> tuple[str, ...]:
         """Return nothing: the engine has no containers to set variables of."""
         del name, env

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 
 from deployer.config.docker import Docker
 from deployer.config.gateway import Gateway
@@ -166,6 +167,18 @@ class SwarmEngine:
 
     def gateway_digest(self, name: str, env: str, host: str) -> str:
         return self.host.gateway.digest(name, env, host)
+
+    def new_certificate(self, name: str, env: str, host: str) -> Path | None:
+        del host
+        # Without a server, recovery removes the gateway with its certificate.
+        stays = self.host.state.services(name, env).server is not None
+        return self.host.gateway.new_certificate(name, env, stays=stays)
+
+    def self_signed(self, name: str, env: str) -> Path | None:
+        return self.host.gateway.self_signed(name, env)
+
+    def leftovers(self, name: str, env: str) -> tuple[str, ...]:
+        return Recovery(self.host, self.tasks, name, env).leftovers()
 
     def changed_variables(self, name: str, env: str) -> tuple[str, ...]:
         environment = self.host.docker.settings.environment

@@ -27,7 +27,15 @@ class Recovery:
         self.clear_unused()
         return notes
 
+    def leftovers(self) -> tuple[str, ...]:
+        """Return what will be done about a gateway without a server."""
+        if not _is_left(self.host.state.services(self.name, self.env)):
+            return ()
+        return (f"remove the gateway of {self.name} [{self.env}], which has no server, and its certificate",)
+
     def _repair(self, services: Services) -> Iterator[str]:
+        if _is_left(services):  # see clear_unused
+            yield f"the gateway of {self.name} [{self.env}] was left without a server, and is removed"
         if services.server is not None:
             yield from self._repair_server(services.server, services.gateway)
         for candidate in filter(None, (services.candidate,)):
@@ -76,3 +84,8 @@ class Recovery:
             for network in state.networks(self.name, self.env):
                 self.host.overlay(network).end()
             state.remove_network(self.name, self.env)
+
+
+def _is_left(services: Services) -> bool:
+    """Return whether there is a gateway and no server that it could send requests to."""
+    return services.gateway is not None and services.server is None and services.candidate is None

@@ -8,7 +8,7 @@ from deployer.config.variables import PREFIX
 from deployer.results.deployment import Deployment, Gateway
 from deployer.results.plan import Change, Plan, Promote, ReplaceGateway, StartCandidate
 from deployer.rollout.gate import Gate
-from deployer.rollout.notices import reverts, routing
+from deployer.rollout.notices import certificates, reverts, routing
 
 IMAGE_VARIABLE = f"{PREFIX}GATEWAY_IMAGE"
 LIMITS = ("max_body", "requests_per_second")
@@ -29,6 +29,7 @@ def notices(gate: Gate, plan: Plan, observed: Deployment | None, reason: str) ->
         if isinstance(step, Promote) and step.gap:
             hint = "" if step.gateway else GATEWAY_HINT
             yield f"the ports are closed for a moment, until {step.gap}: {step.cause}{hint}"
+    yield from certificates.notices(workspace, launch, observed)
     if observed and observed.gateway and not launch.gateway_digest and (lost := _protection(observed.gateway)):
         verb = "goes" if len(lost) == 1 else "go"
         yield f"{', '.join(lost)} {verb} with the gateway: clients reach the server itself"

@@ -7,6 +7,8 @@ from support.memory.project import ANSWERS, NAME, Project
 
 import deployer
 from deployer.config import render
+from deployer.console.deployments import show_up
+from deployer.results.plan import Change
 from deployer.results.running import DeploymentStatus
 from deployer.results.served import ServedModel
 from deployer.rollout.workspace import open_workspace
@@ -118,3 +120,34 @@ def test_predict_follows_a_label_to_the_version_that_answers(serving):
     notes: list[str] = []
     deployer.predict(NAME, version="live", settings=serving.settings(), progress=notes.append)
     assert any("m:2 is asked for its signature" in note for note in notes)
+
+
+COMMANDS = {
+    "up": lambda project, dry_run: project.up(dry_run=dry_run),
+    "redeploy": lambda project, dry_run: project.redeploy(1, dry_run=dry_run),
+    "rollback": lambda project, dry_run: project.rollback(to=1, dry_run=dry_run),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("versions", [(1, 2), (2,)])
+def test_a_dry_run_shows_that_a_killed_reload_is_undone_and_does_not_call_it_up_to_date(
+    serving, capsys, command, versions
+):
+    kill_reload(serving, *versions)
+    planned = COMMANDS[command](serving, True)
+    assert (planned.plan.change, planned.plan.is_change) == (Change.NOTHING, True)
+    assert "m:1 alone serves again" in str(planned.plan)
+    show_up(planned)
+    assert "up to date" not in capsys.readouterr().out
+    done = COMMANDS[command](serving, False)
+    assert (done.plan.digest, done.plan.recovery) == (planned.plan.digest, ())
+    assert not COMMANDS[command](serving, True).plan.is_change
+
+
+def test_a_dry_run_of_another_version_shows_first_that_a_killed_reload_is_undone(serving):
+    kill_reload(serving, 1, 2)
+    planned = serving.redeploy(3, dry_run=True)
+    assert planned.plan.change is Change.RELOAD
+    assert planned.plan.recovery
+    assert serving.redeploy(3).plan.digest == planned.plan.digest

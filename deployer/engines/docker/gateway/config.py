@@ -76,6 +76,12 @@ class GatewayConfig:
             }
         return files
 
+    def new_certificate(self, directory: GatewayDir, host: str) -> Path | None:
+        """Return the file of the certificate that the next gateway creates; None if it creates none."""
+        if not self.settings.tls or self._certificate(directory, host, create=False):
+            return None
+        return directory.self_signed
+
     def _certificate(self, directory: GatewayDir, host: str, *, create: bool) -> KeyPair | None:
         settings = self.settings
         if not settings.tls:

@@ -154,14 +154,14 @@ class GatewayContainers:
                 container.rename(name)
 
     def remove(self) -> None:
-        """Remove every container and the directory; idle connections are not waited for."""
+        """Remove every container and its files; idle connections are not waited for. An accepted certificate stays."""
         self.directory.deactivate()
         for gateway in self.all():
             if gateway.running:
                 self.stop_accepting(gateway)
                 self._await_idle(gateway)
             self._remove_container(gateway)
-        self.directory.delete()
+        self.directory.clear()
 
     def _await_idle(self, gateway: GatewayContainer) -> None:
         """Wait until a gateway has no request in flight; one that cannot be asked, until it has ended."""

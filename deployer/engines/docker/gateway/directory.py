@@ -2,6 +2,7 @@
 
 STATE_DIR/gateway/ENV/NAME/token         the tool's bearer token
                            self-signed.pem  the tool's certificate, without one of the user
+                           accepted         a gateway was accepted: the certificate stays until `down`
                            run/          the directory that the gateway's container sees
                                current -> GENERATION
                                GENERATION/{a,b}.cfg, active.cfg -> one of them, tokens, server.pem, admin.sock
@@ -104,6 +105,17 @@ class GatewayDir:
         """The file of the tool's key and certificate."""
         return self.path / "self-signed.pem"
 
+    @property
+    def accepted(self) -> Path:
+        """The file that marks the certificate as that of an accepted gateway, which clients may trust."""
+        return self.path / "accepted"
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it has more than the certificate of a gateway that is gone."""
+        kept = {self.accepted.name, self.self_signed.name} if self.accepted.exists() else set()
+        return self.path.is_dir() and any(entry.name not in kept for entry in self.path.iterdir())
+
     def generation_dir(self, generation: str) -> Path:
         """Return the directory of one generation."""
         return self.run / generation
@@ -142,7 +154,13 @@ class GatewayDir:
 
     def activate(self, generation: str) -> None:
         """Make a generation the active one."""
+        self.keep_certificate()
         _replace_link(self.run / CURRENT, generation)
+
+    def keep_certificate(self) -> None:
+        """Keep the tool's certificate until `delete`: a gateway with it was accepted."""
+        if self.self_signed.exists():
+            self.accepted.touch(mode=0o600)
 
     def deactivate(self) -> None:
         """Make no generation active."""
@@ -166,13 +184,23 @@ class GatewayDir:
             if directory.is_dir() and not directory.is_symlink() and directory.name not in kept:
                 self.drop(directory.name)
 
+    def clear(self) -> None:
+        """Delete everything but the certificate of an accepted gateway, and the directories that are empty then."""
+        self.deactivate()
+        kept = {self.accepted, self.self_signed} if self.accepted.exists() and self.self_signed.exists() else set()
+        for entry in self.path.iterdir() if self.path.is_dir() else ():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry not in kept:
+                entry.unlink(missing_ok=True)
+        for directory in (self.path, *list(self.path.parents)[:2]):
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+
     def delete(self) -> None:
         """Delete the directory, and its parents if they are empty."""
-        self.deactivate()
-        shutil.rmtree(self.path, ignore_errors=True)
-        for parent in list(self.path.parents)[:2]:
-            with contextlib.suppress(OSError):
-                parent.rmdir()
+        self.accepted.unlink(missing_ok=True)
+        self.clear()
 
 
 def write_private(path: Path, text: str, user: int, group: int) -> None:

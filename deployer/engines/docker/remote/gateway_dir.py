@@ -116,9 +116,9 @@ class VolumeGatewayDir(GatewayDir):
             if generation.is_dir() and not generation.is_symlink() and generation.name not in kept:
                 super().drop(generation.name)
 
-    def delete(self) -> None:
+    def clear(self) -> None:
         self.remove()
-        super().delete()
+        super().clear()
 
     def _drop(self, path: str) -> None:
         if self.volume.exists():

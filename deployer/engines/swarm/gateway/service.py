@@ -67,6 +67,24 @@ class SwarmGateway:
             [host, placement],
         )
 
+    def new_certificate(self, name: str, env: str, *, stays: bool) -> Path | None:
+        """Return the file of the self-signed certificate that the next `ensure` creates; None if it creates none.
+
+        `stays` is whether the one that is there is still there then.
+        """
+        settings, owner = self.settings, self._owner(name, env)
+        if not settings.enabled or not settings.tls or (settings.certificate and settings.key):
+            return None
+        if stays and Access(self.api, owner).self_signed(self._hosts()):
+            return None
+        return self._directory(owner) / shared_config.CERTIFICATE
+
+    def self_signed(self, name: str, env: str) -> Path | None:
+        """Return the file of the self-signed certificate; None without one."""
+        owner = self._owner(name, env)
+        has_one = Access(self.api, owner).self_signed(self._hosts()) is not None
+        return self._directory(owner) / shared_config.CERTIFICATE if has_one else None
+
     def ensure(self, name: str, env: str, route: Route, labels: Mapping[str, str]) -> None:
         """Create or update the service, and wait until its tasks run. What failed is undone.
 

@@ -73,3 +73,24 @@ def test_nothing_is_left_of_it(home, tmp_path):
     home.delete()
     assert list(tmp_path.iterdir()) == []
     home.delete()
+
+
+def test_the_certificate_of_an_accepted_gateway_stays_until_the_directory_is_deleted(home):
+    home.self_signed.write_text("ours")
+    home.activate("1")
+    for _ in range(2):
+        home.clear()
+        assert (home.self_signed.read_text(), home.run.exists(), home.active(), home.in_use) == (
+            "ours", False, None, False,
+        )  # fmt: skip
+    home.make("2", "a", FILES)
+    assert home.in_use
+    home.delete()
+    assert not home.path.parent.exists()
+
+
+def test_a_certificate_that_was_never_accepted_goes_with_the_gateway(home):
+    home.self_signed.write_text("ours")
+    assert home.in_use
+    home.clear()
+    assert not home.path.exists()
