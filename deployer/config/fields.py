@@ -16,6 +16,9 @@ STRICT = {"extra": "forbid"}
 ZERO_SIZE = re.compile(r"0+[bkmgBKMG]?")
 IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}")
 
+PREFIX = "DEPLOYER_"
+"""What the variables that set options begin with."""
+
 
 class Group(NamedTuple):
     """Options that a command takes together, in a panel of `--help`. Every command takes the `always` groups."""
@@ -70,6 +73,11 @@ def with_default(base: Any, name: str, default: object) -> Any:
 def own_fields_first(kind: Any) -> list[dataclasses.Field[Any]]:
     """Return the fields of a dataclass, its own before those of its bases."""
     return sorted(dataclasses.fields(kind), key=lambda each: each.name not in kind.__annotations__)
+
+
+def variable_name(name: str) -> str:
+    """Return the variable that sets an option of the top level, such as `DEPLOYER_PROJECT`."""
+    return f"{PREFIX}{name.upper()}"
 
 
 def option_name(kind: Any, name: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deployer.config import env_file, examples, hosts, overlays, paths, sizes, suggestions, variables
-from deployer.config.fields import option_name
+from deployer.config.fields import PREFIX, option_name
 from deployer.config.gateway import ENABLED, check_is_chosen
 from deployer.config.interpolation import Interpolation
 from deployer.config.options import TABLES
@@ -145,7 +145,7 @@ def _interpolate(
         return ConfigError(f"{_location(key_path, str(file), {})}{error.message}", hint=error.hint)
 
     own = Interpolation(environ, locate, SECRET, overridden)
-    path, origin = layers.get(env_file.KEY), f"{variables.PREFIX}{env_file.KEY.upper()}"
+    path, origin = layers.get(env_file.KEY), f"{PREFIX}{env_file.KEY.upper()}"
     if path is None and env_file.KEY in document:
         path, origin = own.table({env_file.KEY: document[env_file.KEY]})[env_file.KEY], f"{file}: {env_file.KEY}"
         path = paths.resolve(file.parent if file else Path(), env_file.KEY, path) if isinstance(path, str) else None
@@ -203,7 +203,7 @@ def _check_projects(
     document: Mapping[str, object], layers: Mapping[str, object], options: Mapping[str, object], file: Path | None
 ) -> None:
     """Raise ConfigError for a malformed project name, even where another one overrides it."""
-    variable = f"{variables.PREFIX}PROJECT"
+    variable = f"{PREFIX}PROJECT"
     for values, origin in ((document, f"{file}: project"), (layers, variable), (options, "--project")):
         _check_project(values.get("project", FALLBACK_PROJECT), origin)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.config.fields import Group, doc, option_name
+from deployer.config.fields import Group, doc, option_name, variable_name
 from deployer.errors import InvalidValue, UsageError
 
 DEFAULT_RATE = 50.0
@@ -279,6 +280,14 @@ class Settings(SwarmOptions, DockerOptions, ServerOptions, GateOptions, TopLevel
         """Return the options that set these fields, as typed on the command line, each after a space."""
         given = ((option_name(Settings, name), getattr(self, name)) for name in names)
         return "".join(f" {option} {shlex.quote(str(value))}" for option, value in given if value is not None)
+
+    def typed_anywhere(self, *names: str) -> str:
+        """Return the options that set these fields, also those that variables set: for a shell without these."""
+        variables = {name: os.environ.get(variable_name(name)) or None for name in names}
+        given = {name: variables[name] if getattr(self, name) is None else getattr(self, name) for name in names}
+        return "".join(
+            f" {option_name(Settings, name)} {shlex.quote(str(value))}" for name, value in given.items() if value
+        )
 
     def overrides(self) -> dict[str, object]:
         """Return the options by their keys in the document; None is one that is not set."""

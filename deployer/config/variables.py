@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import get_origin
 
 from deployer.config import examples, suggestions
+from deployer.config.fields import PREFIX
 from deployer.config.spec import Spec
 from deployer.config.tables import SECTIONS, TABLES
 from deployer.errors import ConfigError
 from deployer.system import documents
 
-PREFIX = "DEPLOYER_"
 FILE_VARIABLE = "DEPLOYER_CONFIG"
 TEST_PREFIXES = ("DEPLOYER_TEST_", "DEPLOYER_TESTBED_")
 

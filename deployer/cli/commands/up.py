@@ -71,7 +71,8 @@ def up(
         raise
     output.show_change(result)
     if not (output.quiet or output.json):
-        console.deployments.show_next_steps(result, settings.typed(*LOCATION), settings.typed("models_dir"))
+        location, store = settings.typed_anywhere(*LOCATION), settings.typed_anywhere("models_dir")
+        console.deployments.show_next_steps(result, location, store)
     if exit_code and result.plan.is_change:
         raise Exit(PLAN_HAS_CHANGES)
 

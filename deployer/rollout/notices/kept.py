@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from deployer.config.docker import Docker
-from deployer.config.fields import option_name
+from deployer.config.fields import PREFIX, option_name
 from deployer.config.gateway import Gateway
 from deployer.config.options import DockerOptions, Settings
 from deployer.config.spec import Spec
-from deployer.config.variables import PREFIX
 from deployer.results.deployment import Deployment
 from deployer.rollout.workspace import Workspace
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployer.config.variables import PREFIX
+from deployer.config.fields import PREFIX
 from deployer.results.deployment import Deployment, Gateway
 from deployer.results.plan import Change, Plan, Promote, ReplaceGateway, StartCandidate
 from deployer.rollout.gate import Gate

@@ -64,6 +64,26 @@ def twice(project: Project) -> Project:
     return project
 
 
+VARIABLES = {
+    "DEPLOYER_PROJECT": "other",
+    "DEPLOYER_CONFIG": "alt.toml",
+    "DEPLOYER_STATE_DIR": "a state",
+    "DEPLOYER_ENV": "staging",
+}
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_the_next_steps_of_up_reach_what_it_has_deployed_also_without_the_variable(twice, variable, monkeypatch):
+    with monkeypatch.context() as given:
+        given.setenv(variable, VARIABLES[variable])
+        ended = run(twice, "up", "m:2")
+    (ask,) = (each for each in commands(ended.err.replace("ask it:", "")) if each[0] == "predict")
+    run(twice, *ask)
+    run(twice, *command(ended, "down"))
+    assert serving(twice) == ["m"]
+    run(twice, *command(ended, "down"), code=10)
+
+
 @pytest.mark.parametrize("given", LOCATIONS.values(), ids=LOCATIONS)
 def test_the_next_steps_of_up_reach_what_up_has_deployed(twice, given):
     if given[0] == "--models-dir":
