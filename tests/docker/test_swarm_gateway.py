@@ -169,8 +169,12 @@ def test_tokens_and_tls_reach_every_gateway_and_every_manager(site: Site, tmp_pa
     tokens.write(known, {"client": tokens.hash_token(token)})
     guarded = site.gateway(tls=True, tokens=known)
     assert guarded.digest(NAME, ENV, "0.0.0.0") != state(guarded).digest
+    new = guarded.new_certificate(NAME, ENV, stays=True)
+    assert (site.gateway().new_certificate(NAME, ENV, stays=True), guarded.self_signed(NAME, ENV)) == (None, None)
     guarded.ensure(NAME, ENV, ROUTE, {})
     assert guarded.digest(NAME, ENV, "0.0.0.0") == state(guarded).digest
+    assert (guarded.new_certificate(NAME, ENV, stays=True), guarded.self_signed(NAME, ENV)) == (None, new)
+    assert new == guarded.new_certificate(NAME, ENV, stays=False) == state(guarded).certificate
     elsewhere = state(site.gateway(manager=1))
     assert (elsewhere.digest, elsewhere.guarded) == (state(guarded).digest, True)
     assert elsewhere.certificate

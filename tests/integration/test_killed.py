@@ -133,7 +133,7 @@ def test_a_rollback_undoes_a_reload_that_was_killed_at_its_last_check_and_goes_n
     killed_at(kinds.index("record_models") + 2, AFTER, "redeploy", "--version", "3", "-q", cwd=project)
     shown = deployer("rollback", "--dry-run", cwd=project).out
     assert ("up to date" in shown, "half_plus_two:2 alone serves again" in shown) == (False, True)
-    assert deployer("plan", "half_plus_two:2", "--exit-code", "-q", cwd=project).code == PLAN_HAS_CHANGES
+    assert deployer("plan", "half_plus_two:2", "--exit-code", cwd=project).code == PLAN_HAS_CHANGES
     for dry_run in (("--dry-run",), ()):
         back = run(project, "rollback", *dry_run)
         assert (back["models"][0]["versions"], back["plan"]["change"]) == ([2], "nothing")
