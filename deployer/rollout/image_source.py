@@ -55,13 +55,18 @@ def opened(
     """
     options = options or ExportOptions()
     _check_options(workspace, reference, options)
-    with held(workspace, reference, progress, options.name) as image:
+    with held(workspace, reference, progress, options.name, linked=False) as image:
         yield image
 
 
 @contextmanager
-def held(workspace: Workspace, reference: str, progress: Progress, name: str | None = None) -> Iterator[Workspace]:
-    """Do as `opened` does for an image that the options and settings of the command have made or may have made."""
+def held(
+    workspace: Workspace, reference: str, progress: Progress, name: str | None = None, *, linked: bool = True
+) -> Iterator[Workspace]:
+    """Do as `opened` does for an image that the options and settings of the command have made or may have made.
+
+    With `linked`, what the store has is linked from there: of an image from elsewhere, that would compare nothing.
+    """
     spec = _with_image(workspace.spec, reference)
     store = workspace.spec.models_dir
     engine = engines.docker_engine(_for_images(spec), store_dir=store)
@@ -71,7 +76,8 @@ def held(workspace: Workspace, reference: str, progress: Progress, name: str | N
     flags = _flags(reference, contents)
     directory = _copy_dir(spec, engine.model_images.id(reference))
     with directory_lock(directory, f"the copy of {reference}", LOCK_WAIT_SECONDS):
-        spec = _ensure_copy(engine, spec, reference, contents, directory, progress, workspace.store)
+        trusted = workspace.store if linked else None
+        spec = _ensure_copy(engine, spec, reference, contents, directory, progress, trusted)
         models = {
             model.name: ModelSpec(versions=model.versions, labels=dict(model.labels)) for model in contents.models
         }
@@ -204,11 +210,11 @@ def _ensure_copy(  # noqa: PLR0913, PLR0917
     contents: Contents,
     directory: Path,
     progress: Progress,
-    store: Store,
+    store: Store | None,
 ) -> Spec:
     """Return the spec with the copy of the image's models as its store; make the copy if there is none.
 
-    What `store` has is linked from there.
+    What `store` has is linked from there, if there is one.
     """
     spec = dataclasses.replace(spec, models_dir=directory / MODELS)
     if spec.models_dir.is_dir():
@@ -217,7 +223,8 @@ def _ensure_copy(  # noqa: PLR0913, PLR0917
         shutil.rmtree(leftover, ignore_errors=True)
     stage = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=directory))
     try:
-        if versions := [version for version in _versions(contents) if not _link(store, version, stage)]:
+        versions = [each for each in _versions(contents) if store is None or not _link(store, each, stage)]
+        if versions:
             progress("copying the models out of the image, to verify its answers")
             names = [f"{name}/{version}" for name, version, _ in versions]
             engine.model_images.copy_models(reference, names, stage)
