@@ -15,6 +15,7 @@ from support.cli import ANY_PORTS, command, environment
 from support.containers import LABEL, PROJECT, build, docker, inspect
 from support.deploying import NAME, ask, deployer, refused, up
 from support.quick_server import quick_server
+from support.stores import record_files
 from support.world import eventually, free_port, listens, state_left
 
 from deployer.config.options import Settings
@@ -189,13 +190,16 @@ def test_a_version_that_answers_otherwise_never_takes_traffic(project):
     home = project / "models" / "half_plus_two"
     answers = (home / "3" / "assets.extra" / "golden.tfrecord").read_bytes()
     (home / "2" / "assets.extra" / "golden.tfrecord").write_bytes(answers)
+    record_files(home / "2")
     refused(deployer("up", "half_plus_two:2", cwd=project), 8, "half_plus_two:2 parity REST")
     assert ask(first["endpoints"], 2.0) == 3.0
     assert len(docker("ps", "-a", "-q", "--filter", LABEL).splitlines()) == 1
 
 
 def test_a_broken_version_is_explained_with_the_servers_words(project):
-    (project / "models/half_plus_two/2/variables/variables.index").write_bytes(b"garbage")
+    version = project / "models" / "half_plus_two" / "2"
+    (version / "variables" / "variables.index").write_bytes(b"garbage")
+    record_files(version)
     refused(deployer("up", "half_plus_two:2", *ANY_PORTS, cwd=project), 7, "  | ", "hint: ")
 
 

@@ -13,6 +13,7 @@ from support.cli import ANY_PORTS, environment
 from support.containers import LABEL, PROJECT, docker
 from support.deploying import NAME, ask, deployer, refused, up
 from support.load import load
+from support.stores import record_files
 from support.unaccepted import BOTH_LOADED, OLD_UNLOADED, check_killed_reload
 from support.world import eventually
 
@@ -31,10 +32,12 @@ def test_requests_through_good_and_bad_changes(project):
     with load(project, first["endpoints"], "half_plus_two", 1, 2) as traffic:
         golden = "assets.extra/golden.tfrecord"
         (model / "3" / golden).write_bytes((model / "1" / golden).read_bytes())
+        record_files(model / "3")
         assert code(project, "redeploy", "--version", "2", "--keep-previous") == 0
         assert code(project, "redeploy", "--version", "3") == 8
         assert code(project, "rollback") == 0
         (model / "3" / "variables" / "variables.index").write_bytes(b"broken")
+        record_files(model / "3")
         assert code(project, "redeploy", "--version", "3") == 7
         while len(traffic.samples) < REQUESTS:
             assert code(project, "redeploy", "--version", "2") == 0

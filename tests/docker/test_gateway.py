@@ -18,6 +18,7 @@ import pytest
 import requests
 from support.containers import LABEL, PROJECT, build, docker, inspect
 from support.deploying import NAME, deployer, refused, up
+from support.stores import record_files
 from support.traffic import grpc_client, rest_client, traffic
 from support.world import MODELS, eventually, free_port, listens, state_left
 
@@ -142,6 +143,8 @@ def spoil(project):
     index = model / "4" / "variables" / "variables.index"
     index.unlink()  # it may be one file with what it was exported from
     index.write_bytes(b"broken")
+    record_files(model / "3")
+    record_files(model / "4")
 
 
 def test_ten_thousand_requests_through_every_change_good_and_bad_and_none_fails(gated, another_image, monkeypatch):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import ANY_PORTS, Ended, deployer, in_process
+from support.stores import record_files
 from support.world import MODELS, eventually, servers
 
 from deployer.savedmodel.layout import GOLDEN_FILE, MANIFEST_FILE
@@ -30,6 +31,7 @@ def spoil(project: Path, version: int, name: str) -> None:
     """That file of a version is version 1's."""
     model = project / "models" / "half_plus_two"
     (model / str(version) / name).write_bytes((model / "1" / name).read_bytes())
+    record_files(model / str(version))
 
 
 @pytest.fixture
@@ -72,6 +74,7 @@ def only_examples(version: Path) -> None:
     said = json.loads(manifest.read_text())
     said["golden"]["cases"] = len(cases)
     manifest.write_text(json.dumps(said))
+    record_files(version)
 
 
 def test_models_that_classify_and_regress_are_measured_too(project):
@@ -89,7 +92,9 @@ def test_models_that_classify_and_regress_are_measured_too(project):
 
 def test_bad_changes_cost_no_request_and_leave_what_served(served):
     spoil(served, 2, "assets.extra/golden.tfrecord")
-    (served / "models/half_plus_two/3/variables/variables.index").write_bytes(b"broken")
+    broken = served / "models" / "half_plus_two" / "3"
+    (broken / "variables" / "variables.index").write_bytes(b"broken")
+    record_files(broken)
     for version, code in ((2, 8), (3, 7)):
         ended = change(served, "redeploy", "--version", str(version))
         assert ended.code == code, ended.err

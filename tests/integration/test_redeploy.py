@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 from support.cli import ANY_PORTS, Ended, deployer, in_process
+from support.stores import record_files
 from support.world import servers
 
 from deployer.engines import run_dir
@@ -141,6 +142,7 @@ def spoil_golden(project: Path, version: int) -> None:
     extra = "assets.extra/golden.tfrecord"
     model = project / "models" / "half_plus_two"
     (model / str(version) / extra).write_bytes((model / "1" / extra).read_bytes())
+    record_files(model / str(version))
 
 
 def test_a_version_that_answers_otherwise_takes_no_request_unless_the_gate_is_skipped_and_that_is_noted(project):

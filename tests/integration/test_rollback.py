@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 from support.cli import ANY_PORTS, deployer, start
+from support.stores import record_files
 from support.world import eventually, servers
 
 from deployer.errors import BrokenModel, NoSuchRelease
@@ -38,7 +39,9 @@ def test_rollback_goes_back_to_the_last_good_release_that_served_others(project)
     ok(project, "up", "half_plus_two:1", *ANY_PORTS)
     served = ok(project, "up", "half_plus_two:2")
     ok(project, "up", "half_plus_two:2")
-    (project / "models/half_plus_two/3/variables/variables.index").write_bytes(b"garbage")
+    broken = project / "models" / "half_plus_two" / "3"
+    (broken / "variables" / "variables.index").write_bytes(b"garbage")
+    record_files(broken)
     assert deployer("up", "half_plus_two:3", cwd=project).code == 7
     assert answer(served["endpoints"]) == ANSWERS[2]
 

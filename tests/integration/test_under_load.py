@@ -7,6 +7,7 @@ from pathlib import Path
 
 from support.cli import ANY_PORTS, deployer, in_process
 from support.load import load
+from support.stores import record_files
 
 from deployer.verification.traffic import WORKERS, Traffic
 
@@ -31,6 +32,8 @@ def spoil(project: Path) -> None:
     golden = "assets.extra/golden.tfrecord"
     (model / "4" / golden).write_bytes((model / "1" / golden).read_bytes())
     (model / "5" / "variables" / "variables.index").write_bytes(b"broken")
+    record_files(model / "4")
+    record_files(model / "5")
 
 
 OTHER = """

@@ -18,6 +18,7 @@ import pytest
 import requests
 from support.cli import ANY_PORTS, Ended, deployer, start, started_anew
 from support.files import copy_model
+from support.stores import record_files
 from support.world import eventually, free_port, listens, servers, state_left
 
 
@@ -146,10 +147,11 @@ def test_batching_and_monitoring_from_deployer_toml_run_requests_together_and_co
 
 
 def spoil_golden(project: Path, version: int, donor: int) -> None:
-    """Give a version the golden answers of another, as if it had changed on its way here."""
+    """Give a version the golden answers of another, as if it had been exported wrong."""
     home = project / "models" / "half_plus_two"
     answers = (home / str(donor) / "assets.extra" / "golden.tfrecord").read_bytes()
     (home / str(version) / "assets.extra" / "golden.tfrecord").write_bytes(answers)
+    record_files(home / str(version))
 
 
 def test_a_version_that_answers_otherwise_never_takes_traffic(project):
@@ -170,7 +172,9 @@ def test_a_first_version_that_answers_otherwise_leaves_nothing(project):
 
 
 def test_a_version_that_lost_its_variables_is_refused_with_the_servers_words(project):
-    (project / "models/half_plus_two/2/variables/variables.index").write_bytes(b"garbage")
+    version = project / "models" / "half_plus_two" / "2"
+    (version / "variables" / "variables.index").write_bytes(b"garbage")
+    record_files(version)
     refused = deployer("up", "half_plus_two:2", *ANY_PORTS, cwd=project)
     assert refused.code == 7, refused.err
     assert "half_plus_two:2 failed to load" in refused.err or "the process of release" in refused.err
