@@ -20,6 +20,9 @@ from deployer.engines.swarm.gateway.config import GatewayConfig
 SERVICE, MODEL = f"{PROJECT}-servers", "half_plus_two"
 GATEWAY, SERVER = f"{PROJECT}-gateway", f"{PROJECT}-server"
 SECONDS = 60
+CONNECTED, LISTENS = "01", "0A"
+"""States of sockets in /proc/net/tcp."""
+
 CHECKS = 4
 """More than those that take a server out."""
 
@@ -98,6 +101,8 @@ def gateway(directory: Path, gateway_image: str) -> Iterator[str]:
     try:
         started = haproxy(gateway_image, directory, "-db", "-f", "/gateway/haproxy.cfg")
         docker("run", "--detach", "--name", GATEWAY, *network, *published, *started)
+        # Docker opens the published ports before HAProxy listens, and resets connections until then.
+        eventually(lambda: all(has_socket(GATEWAY, port, LISTENS) for port in (8501, 8500)), "it listens", SECONDS)
         yield f"http://{docker('port', GATEWAY, '8501')}/v1/models/{MODEL}"
     finally:
         docker("rm", "--force", SERVER, GATEWAY)
@@ -183,5 +188,10 @@ def test_a_request_to_a_lost_machine_ends_long_before_the_time_for_answers(
 
 def is_connected(port: int) -> bool:
     """Whether a connection to a port of the server is open; health checks close theirs at once."""
-    table = docker("exec", SERVER, "cat", "/proc/net/tcp")
-    return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "01" for line in table.splitlines())
+    return has_socket(SERVER, port, CONNECTED)
+
+
+def has_socket(container: str, port: int, state: str) -> bool:
+    """Whether a container has a TCP socket in that state on a port of its own."""
+    table = docker("exec", container, "cat", "/proc/net/tcp")
+    return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == state for line in table.splitlines())
