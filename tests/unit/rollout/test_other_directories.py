@@ -63,7 +63,7 @@ def test_where_nothing_is_deployed_the_command_for_the_other_directory_is_named(
 def test_the_command_for_the_other_directory_is_for_an_environment_that_has_something_there(directory, verb):
     put(directory, "A", env="staging")
     told = in_process(*verb.split(), cwd=directory).err
-    (command,) = re.findall(rf"deployer ({verb.split()[0]} --state-dir .+?)(?=,|;|$)", told, re.MULTILINE)
+    (command,) = re.findall(rf"deployer ({verb.split()[0]} --state-dir .+?)(?=,|;| shows |$)", told, re.MULTILINE)
     found = in_process(*shlex.split(command), "--json", cwd=directory)
     assert (found.code, "staging" in found.out) == (0, True)
 
