@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import hashlib
 import os
@@ -10,6 +11,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 CHUNK_BYTES = 1 << 20
@@ -42,6 +44,14 @@ def write_atomically(path: Path, text: str) -> None:
         if isinstance(error, OSError) and error.filename is None:  # a write to a full disk names no file
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+@cache
+def private_directory() -> Path:
+    """Return a directory that only this user can read. It is deleted when this process ends."""
+    directory = Path(tempfile.mkdtemp(prefix="deployer-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
 
 
 def os_error_hint(error: OSError) -> str:

@@ -166,6 +166,21 @@ def test_a_release_that_is_not_accepted_is_undone(shared: Site, images: dict[str
     assert answers(first) == {"1"}
 
 
+def test_what_a_look_at_another_project_needs_is_not_kept_in_the_state_directory(
+    site: Site, shared: Site, images: dict[str, str], first: Deployment
+) -> None:
+    """`status --all-projects` sends requests through the gateways of others, with the tool's tokens."""
+    others = site.engine(images["one"]).inventory.other_projects()
+    (other,) = (each for each in others if each.traits.project == shared.project)
+    (seen,) = other.inventory.observe_all()
+    assert (seen.release, seen.endpoints) == (first.release, first.endpoints)
+    assert first.gateway is not None
+    assert seen.gateway is not None
+    assert seen.gateway.token.read_text() == first.gateway.token.read_text()
+    assert seen.gateway.token.parent.stat().st_mode & 0o077 == 0
+    assert list(site.directory.rglob("token")) == []
+
+
 def test_a_first_release_that_is_not_accepted_is_removed(site: Site, images: dict[str, str]) -> None:
     engine, refusal = site.engine(images["one"]), Refusal()
     with pytest.raises(EngineError, match="not accepted"):

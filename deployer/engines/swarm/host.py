@@ -17,6 +17,7 @@ from deployer.engines.swarm.gateway.service import SwarmGateway
 from deployer.engines.swarm.inspection import SwarmInfo
 from deployer.engines.swarm.overlay import Overlay
 from deployer.engines.swarm.state import SwarmState
+from deployer.system.files import private_directory
 
 STATE = "swarm"
 """The directory below the state directory with the locks of this working copy."""
@@ -24,10 +25,14 @@ STATE = "swarm"
 
 @dataclass(frozen=True)
 class SwarmHost:
-    """The Swarm of the engine that `docker` selects, which must be one of its managers."""
+    """The Swarm of the engine that `docker` selects, which must be one of its managers.
+
+    `is_other` is whether the project is another one than the command's.
+    """
 
     docker: DockerHost
     swarm: Swarm
+    is_other: bool = False
 
     @property
     def project(self) -> str:
@@ -51,14 +56,14 @@ class SwarmHost:
 
     @cached_property
     def gateway(self) -> SwarmGateway:
-        """The gateways of the project."""
+        """The gateways of the project. Tokens of another one are never kept in this working copy."""
         host = self.docker
         return SwarmGateway(
             self.api,
             host.gateway,
             self.swarm,
             self.project,
-            host.state_dir,
+            private_directory() if self.is_other else host.state_dir,
             host.templates_dir,
             host.cors,
             host.temporary_gateway,

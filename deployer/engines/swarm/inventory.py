@@ -71,7 +71,8 @@ class SwarmInventory:
         return tuple(self.engine(self._of_project(project)) for project in projects)
 
     def _of_project(self, project: str) -> SwarmHost:
-        return dataclasses.replace(self.host, docker=dataclasses.replace(self.host.docker, project=project))
+        docker = dataclasses.replace(self.host.docker, project=project)
+        return dataclasses.replace(self.host, docker=docker, is_other=True)
 
     def port_holder(self, port: int) -> PortHolder:
         """Return the service that publishes a port; which process of a node holds one is not known."""

@@ -34,6 +34,14 @@ def test_a_file_is_written_with_its_directories_and_anyone_may_read_it(tmp_path)
     assert entries(path.parent) == ["config"]
 
 
+def test_a_private_directory_is_gone_after_its_process():
+    script = "from deployer.system.files import private_directory as own; (own() / 'token').touch(); print(own())"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    directory = Path(ended.stdout.strip())
+    assert directory.name.startswith("deployer-")
+    assert not directory.exists()
+
+
 def test_a_replaced_file_is_another_one_and_readers_keep_the_old(tmp_path):
     path = tmp_path / "config"
     write_atomically(path, "old")
