@@ -183,8 +183,22 @@ def rest_arrived(far: Far) -> int:
     return max((path.stat().st_size for path in far.volume().glob(".incoming/*/*@[1-9]*")), default=0)
 
 
-def helpers(far: Far) -> str:
-    return far.node.docker("ps", "--all", "--quiet", "--filter", "label=deployer.helper")
+def helpers(far: Far, *filters: str) -> str:
+    return far.node.docker("ps", "--all", "--quiet", "--filter", "label=deployer.helper", *filters)
+
+
+def test_commands_go_on_with_another_helper_when_one_is_ended(project, far):
+    up(project, f"{NAME}:1", *ANY_PORTS)
+    ending = start(project, "redeploy", NAME, "--version", "2")
+    own = ("--filter", f"volume={far.volume().parent.name}")
+    ended: set[str] = set()
+    while ending.poll() is None and len(ended) < 2:
+        for helper in set(helpers(far, *own).split()) - ended:
+            subprocess.run(["docker", "--host", far.node.socket, "kill", helper], capture_output=True, check=False)
+            ended.add(helper)
+    _, errors = ending.communicate(timeout=SECONDS)
+    assert (ending.returncode, bool(ended)) == (0, True), errors
+    assert predicted(project) == 4.0
 
 
 def test_a_promotion_that_is_killed_is_mended_by_the_next_command(project, over_ssh):

@@ -18,6 +18,8 @@ class Cut(EngineError):
 class LocalHelper:
     """Runs the scripts that a helper runs. Of the next archive, `cut_after` bytes arrive before the connection ends."""
 
+    runs = True
+
     def __init__(self, session: str) -> None:
         self.id = session
         self.cut_after: int | None = None

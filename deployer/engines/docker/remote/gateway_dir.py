@@ -26,7 +26,7 @@ from deployer.engines.docker.gateway.directory import (
 from deployer.errors import EngineError, EngineUnavailable
 
 if TYPE_CHECKING:
-    from deployer.engines.docker.remote.helper import Helper
+    from deployer.engines.docker.remote.session import Session
     from deployer.engines.docker.remote.volume import Volume
 
 MAKE = 'cd "$1" && chown "$3:$3" . "$2" && chmod 700 . "$2"'
@@ -52,11 +52,11 @@ perl -MIO::Socket::UNIX -e '
 class VolumeGatewayDir(GatewayDir):
     """The gateway's directory, of which `volume` has what the gateway's container sees.
 
-    `helper` returns a helper that mounts the volume, and `remove` removes the volume.
+    The helper of `session` mounts the volume, and `remove` removes the volume.
     """
 
     volume: Volume = field(kw_only=True)
-    helper: Callable[[], Helper] = field(compare=False, kw_only=True)
+    session: Session = field(compare=False, kw_only=True)
     remove: Callable[[], None] = field(compare=False, kw_only=True)
 
     @property
@@ -69,7 +69,7 @@ class VolumeGatewayDir(GatewayDir):
 
     def ask(self, generation_dir: Path, command: str) -> str:
         try:
-            return self.helper().run(ASK, f"{MOUNT}/{generation_dir.name}/{SOCKET}", command)
+            return self.session.run(ASK, f"{MOUNT}/{generation_dir.name}/{SOCKET}", command)
         except EngineUnavailable:
             raise
         except EngineError as error:
@@ -77,10 +77,9 @@ class VolumeGatewayDir(GatewayDir):
 
     def make(self, generation: str, slot: str, files: Mapping[str, str]) -> None:
         self.volume.create()
-        helper = self.helper()
         named = {f"{generation}/{name}": text for name, text in files.items()}
-        helper.put_texts(MOUNT, named, mode=0o600, owner=NOBODY)
-        helper.run(MAKE, MOUNT, generation, str(NOBODY))
+        self.session.use(lambda helper: helper.put_texts(MOUNT, named, mode=0o600, owner=NOBODY))
+        self.session.run(MAKE, MOUNT, generation, str(NOBODY))
         super().make(generation, slot, files)
 
     def set_slot(self, generation: str, slot: str) -> None:
@@ -111,7 +110,7 @@ class VolumeGatewayDir(GatewayDir):
 
     def prune(self, kept: set[str]) -> None:
         if self.volume.exists():
-            self.helper().run(PRUNE, MOUNT, *kept)
+            self.session.run(PRUNE, MOUNT, *kept)
         for generation in () if not self.run.is_dir() else self.run.iterdir():
             if generation.is_dir() and not generation.is_symlink() and generation.name not in kept:
                 super().drop(generation.name)
@@ -122,7 +121,7 @@ class VolumeGatewayDir(GatewayDir):
 
     def _drop(self, path: str) -> None:
         if self.volume.exists():
-            self.helper().run(DROP, MOUNT, path)
+            self.session.run(DROP, MOUNT, path)
 
     def _link(self, path: str, target: str) -> None:
-        self.helper().run(LINK, MOUNT, path, target)
+        self.session.run(LINK, MOUNT, path, target)

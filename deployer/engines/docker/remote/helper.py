@@ -27,7 +27,7 @@ from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.names import LABEL
 from deployer.engines.docker.remote.frames import read_output
 from deployer.engines.docker.remote.transport import Transport
-from deployer.errors import EngineError
+from deployer.errors import EngineError, EngineUnavailable
 
 HELPER = f"{LABEL}helper"
 HOST_NETWORK = "host"
@@ -47,6 +47,10 @@ exec cat <&3 2>/dev/null
 
 It tries again for a second: a server that is starting is asked all the time, and each process costs more than waiting.
 """
+
+
+class HelperEnded(EngineError):
+    """The helper's container ended while it was needed."""
 
 
 @dataclass(frozen=True)
@@ -94,25 +98,28 @@ class Helper:
             return False
 
     def run(self, script: str, *arguments: str, user: str = "") -> str:
-        """Run a shell script and return what it prints. Raise EngineError with its errors if it fails."""
+        """Run a shell script and return what it prints. Raise EngineError with its errors if it fails, HelperEnded."""
         api = self.client.api
-        with docker_errors("running a command on the engine's machine"):
+        with self._end_noticed(), docker_errors("running a command on the engine's machine"):
             created = api.exec_create(self.id, ["bash", "-c", script, "bash", *arguments], user=user)["Id"]
             # The SDK loses bytes that arrive with the head of the answer.
             with stream_errors(), self._stream(created) as stream:
                 stream.settimeout(api.timeout)
                 out, err = read_output(stream)
             code = api.exec_inspect(created)["ExitCode"]
-        text = out.decode("utf-8", "replace")
-        if code:
-            reason = err.decode("utf-8", "replace").strip() or text.strip() or f"exit code {code}"
-            raise EngineError(f"a command on the engine's machine failed: {reason[-500:]}", hint="run it again")
+            text = out.decode("utf-8", "replace")
+            if code:
+                reason = err.decode("utf-8", "replace").strip() or text.strip() or f"exit code {code}"
+                raise EngineError(f"a command on the engine's machine failed: {reason[-500:]}", hint="run it again")
         return text
 
     def put(self, directory: str, archive: Iterable[bytes], seconds: float) -> None:
-        """Unpack a tar archive in a directory of a volume; the engine may take `seconds` after the last byte."""
+        """Unpack a tar archive in a directory of a volume; the engine may take `seconds` after the last byte.
+
+        Raises EngineError, HelperEnded.
+        """
         api = self.client.api
-        with docker_errors("sending files to the engine's machine", seconds):
+        with self._end_noticed(), docker_errors("sending files to the engine's machine", seconds):
             answer = api.put(
                 api._url("/containers/{0}/archive", self.id),
                 params={"path": directory},
@@ -127,12 +134,35 @@ class Helper:
         self.put(directory, iter([archive]), self.client.api.timeout)
 
     def connect(self, host: str, port: int) -> socket.socket:
-        """Return the stream of a process that is connected with a port, as the engine's machine sees it."""
+        """Return the stream of a process that is connected with a port, as the engine's machine sees it.
+
+        Raises EngineError, HelperEnded, OSError.
+        """
         api = self.client.api
-        with docker_errors(f"connecting to port {port} of the engine's machine"):
-            command = ["bash", "-c", DIAL, "bash", host, str(port)]
-            created = api.exec_create(self.id, command, stdin=True, stdout=True, stderr=False)["Id"]
-        return self._stream(created)
+        with self._end_noticed():
+            with docker_errors(f"connecting to port {port} of the engine's machine"):
+                command = ["bash", "-c", DIAL, "bash", host, str(port)]
+                created = api.exec_create(self.id, command, stdin=True, stdout=True, stderr=False)["Id"]
+            return self._stream(created)
+
+    @contextmanager
+    def _end_noticed(self) -> Iterator[None]:
+        """Raise HelperEnded for an error of the engine if the container no longer runs."""
+        try:
+            yield
+        except EngineUnavailable:
+            raise
+        except EngineError as error:
+            if self._is_running():
+                raise
+            raise HelperEnded(error.message, hint="run the command again") from error
+
+    def _is_running(self) -> bool:
+        with docker_errors("looking at the helper container"):
+            try:
+                return bool(self.client.api.inspect_container(self.id)["State"]["Running"])
+            except docker.errors.NotFound:
+                return False
 
     def _stream(self, process: str) -> socket.socket:
         """Start a process, and return the connection with its streams."""

@@ -85,9 +85,8 @@ class RemoteMachine:
 
         return session_for(self.transport.base_url, volume.name, start)
 
-    @property
-    def _models(self) -> ModelVolume:
-        return ModelVolume(self._session.helper(), self.name)
+    def _with_models(self, action: Callable[[ModelVolume], None]) -> None:
+        self._session.use(lambda helper: action(ModelVolume(helper, self.name)))
 
     @cached_property
     def ports(self) -> RemotePorts:
@@ -96,7 +95,7 @@ class RemoteMachine:
 
     def _read_ports(self, script: str) -> str:
         """Return what a script prints; nothing while the engine has no image for a helper."""
-        return self._session.helper().run(script) if self._has_helper() else ""
+        return self._session.run(script) if self._has_helper() else ""
 
     def _has_helper(self) -> bool:
         """Return whether a helper runs or can be started: the engine may not have the image of the settings."""
@@ -108,24 +107,27 @@ class RemoteMachine:
         return Mounts(models_dir, (Bind(self.volume, MODELS_MOUNT, "volume"),), config_dir)
 
     def transfer(self, models: Sequence[Model], progress: Progress) -> None:
-        self._models.transfer(models, set(live_helpers(self.client)), self._refuse_change, progress)
+        def copy(volume: ModelVolume) -> None:
+            volume.transfer(models, set(live_helpers(self.client)), self._refuse_change, progress)
+
+        self._with_models(copy)
 
     def forget(self, versions: Iterable[tuple[str, int]]) -> None:
         """Remove versions, and the volume if nothing uses it."""
         if self._volume.exists() and self._has_helper():
             links = [f"{name}/{version}" for name, version in versions]
-            self._models.forget(links, collect=len(set(live_helpers(self.client))) <= 1)
+            self._with_models(lambda volume: volume.forget(links, collect=len(set(live_helpers(self.client))) <= 1))
         self.clear()
 
     def publish_config(self, release_dir: Path) -> None:
         files = (release_dir / run_dir.CONFIG_DIR).iterdir()
         texts = {path.name: path.read_text(encoding="utf-8") for path in files if not path.name.startswith(".")}
-        self._models.publish_config(_config_path(release_dir), texts)
+        self._with_models(lambda volume: volume.publish_config(_config_path(release_dir), texts))
 
     def delete_config(self, release_dir: Path) -> None:
         """Remove the configuration; without an image for a helper, it goes with the volume."""
         if self._volume.exists() and self._has_helper():
-            self._models.delete_config(_config_path(release_dir))
+            self._with_models(lambda volume: volume.delete_config(_config_path(release_dir)))
 
     def gateway_dir(self, directory: GatewayDir, name: str, env: str) -> GatewayDir:
         labels = {PROJECT: self.project, f"{LABEL}name": name, f"{LABEL}env": env, VOLUME: "gateway"}
@@ -137,7 +139,7 @@ class RemoteMachine:
                 session.end()
                 volume.remove()
 
-        return VolumeGatewayDir(directory.path, volume=volume, helper=session.helper, remove=remove)
+        return VolumeGatewayDir(directory.path, volume=volume, session=session, remove=remove)
 
     def clear(self) -> None:
         """Remove the volumes of the project that no container uses, also those of other machines' stores."""

@@ -7,10 +7,13 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from deployer.engines.docker.remote.forwarding import Forwarder
-from deployer.engines.docker.remote.helper import Helper
-from deployer.errors import EngineError, EngineUnavailable
+from deployer.engines.docker.remote.helper import Helper, HelperEnded
+
+T = TypeVar("T")
+ATTEMPTS = 3
 
 
 @dataclass
@@ -30,24 +33,33 @@ class Session:
         """Whether the helper runs."""
         return self._helper is not None
 
-    def helper(self) -> Helper:
-        """Return the helper. Raise EngineError."""
+    def use(self, action: Callable[[Helper], T]) -> T:
+        """Return what an action with the helper returns. Raise EngineError.
+
+        The engine may end a helper at any time. The action then runs again with another one.
+        """
+        for _ in range(ATTEMPTS - 1):
+            helper = self._running_helper()
+            try:
+                return action(helper)
+            except HelperEnded:
+                self._forget(helper)
+        return action(self._running_helper())
+
+    def run(self, script: str, *arguments: str) -> str:
+        """Run a shell script that may run twice, and return what it prints. Raise EngineError."""
+        return self.use(lambda helper: helper.run(script, *arguments))
+
+    def _running_helper(self) -> Helper:
         with self._lock:
             if self._helper is None or not self._helper.runs:
-                self._helper = self._started()
+                self._helper = self.start()
             return self._helper
 
-    def _started(self) -> Helper:
-        """Return a helper that runs commands; one that ended at once, as on a busy machine, is started again."""
-        helper = self.start()
-        try:
-            helper.run("true")
-        except EngineUnavailable:
-            raise
-        except EngineError:
-            helper.close()
-            helper = self.start()
-        return helper
+    def _forget(self, helper: Helper) -> None:
+        with self._lock:
+            if self._helper is helper:
+                self._helper = None
 
     def end(self) -> None:
         """End the helper; the next use starts another one. Raise EngineError."""
@@ -57,7 +69,7 @@ class Session:
             helper.close()
 
     def _connect(self, host: str, port: int) -> socket.socket:
-        return self.helper().connect(host, port)
+        return self.use(lambda helper: helper.connect(host, port))
 
 
 _sessions: dict[tuple[str, str, int], Session] = {}

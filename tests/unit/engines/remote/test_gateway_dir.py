@@ -11,6 +11,7 @@ from support.local_helper import LocalHelper
 from deployer.engines.docker.gateway.directory import Active, GatewayDir
 from deployer.engines.docker.remote import gateway_dir
 from deployer.engines.docker.remote.gateway_dir import VolumeGatewayDir
+from deployer.engines.docker.remote.session import Session
 
 FILES = {"a.cfg": "to a", "b.cfg": "to b", "server.pem": "secret"}
 
@@ -39,7 +40,7 @@ def there(tmp_path: Path) -> Path:
 def directory(tmp_path: Path, there: Path, monkeypatch: pytest.MonkeyPatch) -> GatewayDir:
     monkeypatch.setattr(gateway_dir, "MOUNT", str(there))
     monkeypatch.setattr(gateway_dir, "NOBODY", os.geteuid())
-    made = {"volume": Volume(there), "helper": lambda: LocalHelper("session"), "remove": lambda: None}
+    made = {"volume": Volume(there), "session": Session(lambda: LocalHelper("session")), "remove": lambda: None}
     return VolumeGatewayDir(tmp_path / "gateway" / "local" / "m", **made)  # type: ignore[arg-type]
 
 
