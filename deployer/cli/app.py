@@ -10,21 +10,28 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from deployer import __version__
 from deployer.cli.command import build
-from deployer.errors import exit_codes
+from deployer.cli.usage import unknown_command, usage_error
+from deployer.errors import DeployerError, UsageError, exit_codes
 
 HELP = "From a trained TensorFlow model to a verified TensorFlow Serving endpoint."
 EXIT_CODES = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in exit_codes().items())
-ORDER = (
-    *"init export up plan redeploy label rollback scale down unlock status history logs smoke predict versions".split(),
-    *"prune diff inspect render".split(),
-    "image build",
-    "image push",
-    *"token doctor".split(),
-)
-"""The order of the commands in `--help`. One that is missing here comes last."""
+EPILOG = "'deployer help COMMAND' shows the options of a command."
+GROUPS = {
+    "Deploy": tuple("init export up plan redeploy label rollback scale down".split()),
+    "Observe": tuple("status history logs smoke predict".split()),
+    "Models": tuple("versions diff inspect prune".split()),
+    "Files and images": ("render", "image build", "image push"),
+    "Gateway and machine": ("token", "unlock", "doctor"),
+}
+"""The groups of commands in `--help`, in order."""
+ORDER = tuple(name for group in GROUPS.values() for name in group)
+OTHER = "Other"
+"""The last group: commands that no other one has."""
+HELP_WORD = "help"
 ALIASES = {"ps": "status"}
 DIRECTORY = Path(__file__).parent / "commands"
 
@@ -57,7 +64,7 @@ class Commands(Mapping[str, Any]):
             raise KeyError(name)
         full_name = f"{self._prefix}{name}"
         if full_name not in names():
-            return Group(words=full_name, name=name, no_args_is_help=True, rich_markup_mode=None)
+            return Group(words=full_name, name=name, rich_markup_mode=None)
         module_name = ALIASES.get(full_name, full_name).replace(" ", "_")
         module = import_module(f"deployer.cli.commands.{module_name}")
         function: Callable[..., None] = getattr(module, module_name)
@@ -88,19 +95,55 @@ class Group(TyperGroup):
         return list(self.commands)
 
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
-        """Write the list of commands in `--help`. No command is built for it."""
+        """Write the groups of commands in `--help`. No command is built for it."""
         del ctx
         listed = [name for name in names() if name not in ALIASES and name.startswith(self.words)]
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary(name)) for name in listed])
+        width = max(map(len, listed))
+        for group, members in grouped(listed).items():
+            with formatter.section(group):
+                formatter.write_dl([(name.ljust(width), summary(name)) for name in members])
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Read the arguments; `help COMMAND` means `COMMAND --help`."""
+        if args[:1] == [HELP_WORD] and not self.words:
+            args = [*args[1:], "--help"]
+        if not args and not ctx.resilient_parsing:
+            typer.echo(ctx.get_help(), err=True)
+            raise typer.Exit(UsageError.exit_code)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+        """Return the command that was typed. Raises UsageError with the nearest one."""
+        if not ctx.resilient_parsing and args[0] not in self.commands and not args[0].startswith("-"):
+            raise unknown_command(ctx.command_path, args[0], names(), f"{self.words} ".lstrip())
+        return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Run a command line. Raises UsageError for one that cannot be understood."""
+        settings["standalone_mode"] = False
+        try:
+            code = super().main(*args, **settings)
+        except TyperException as error:
+            raise usage_error(error) from error
+        except typer.Abort:
+            typer.echo("aborted", err=True)
+            code = DeployerError.exit_code
+        if code:
+            raise SystemExit(code)
+
+
+def grouped(listed: list[str]) -> dict[str, list[str]]:
+    """Return commands by their group. A group without any of them is left out."""
+    groups = {group: [name for name in members if name in listed] for group, members in GROUPS.items()}
+    groups[OTHER] = [name for name in listed if name not in ORDER]
+    return {group: members for group, members in groups.items() if members}
 
 
 app = typer.Typer(
     name="deployer",
     cls=Group,
     help=HELP,
-    epilog=EXIT_CODES,
-    no_args_is_help=True,
+    epilog=f"{EPILOG}\n\n{EXIT_CODES}",
     rich_markup_mode=None,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -117,7 +160,8 @@ def _print_version(requested: bool) -> None:
 @app.callback(help=HELP)
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Take the options that belong to no command."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand
+from typer.exceptions import TyperException
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
 from deployer.config.fields import Group, Option, option_name, own_fields_first
 
+WORD = re.compile(r"(?:--?[a-z][a-z-]* (?!-))?(?:'[^']*'|[^\s'])+")
+"""A word of a command with its quotes, or an option with its value."""
 PANELS = ("Arguments", "Options", "Model", "Verification", "Server", "Container", "Where", "Output")
 
 
@@ -34,6 +38,14 @@ def build(function: Callable[..., None], name: str, docstring: str, *, hidden: b
 class PanelCommand(TyperCommand):
     """A command whose help shows its options by group."""
 
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Read the arguments; an error names this command, also where Typer's parser does not."""
+        try:
+            return super().parse_args(ctx, args)
+        except TyperException as error:
+            error.ctx = getattr(error, "ctx", None) or ctx  # type: ignore[attr-defined]
+            raise
+
     def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         """Write the arguments, the command's own options, then those of the groups."""
         panels: dict[str, list[tuple[str, str]]] = {panel: [] for panel in PANELS}
@@ -47,6 +59,25 @@ class PanelCommand(TyperCommand):
             if rows:
                 with formatter.section(panel):
                     formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        """Write the examples. One that is too long goes on in the next line, as a shell accepts it."""
+        del ctx
+        head, _, examples = (self.epilog or "").partition("\n\n")
+        formatter.write(f"\n{head}\n")
+        for example in filter(None, examples.splitlines()):
+            formatter.write("".join(f"  {line}\n" for line in _continued(example.strip(), formatter.width - 2)))
+
+
+def _continued(command: str, width: int) -> Iterator[str]:
+    """Yield the lines of a command, each but the last with a backslash at its end; quoted words stay whole."""
+    line = ""
+    for word in WORD.findall(command):
+        if line and len(line) + len(word) + 3 > width and len(command) > width:
+            yield f"{line} \\"
+            line = "   "
+        line = f"{line} {word}" if line else word
+    yield line
 
 
 def _flatten(function: Callable[..., None]) -> Callable[..., None]:

@@ -45,7 +45,7 @@ def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
 
 def listed_verbs() -> list[str]:
     """The verbs as `deployer --help` prints them."""
-    commands = deployer("--help", cwd=ROOT).out.partition("Commands:\n")[2].partition("\n\n")[0]
+    commands = deployer("--help", cwd=ROOT).out.partition("\n\nDeploy:\n")[2].partition("\n\n  'deployer help")[0]
     return re.findall(r"^  (\w+(?: \w+)?)  ", commands, re.MULTILINE)
 
 
