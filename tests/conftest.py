@@ -7,31 +7,27 @@ from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
+from support.scheduling import FilesTogether, take_turns
 from support.world import only_servers_below
 from xdist.remote import Producer
-from xdist.scheduler.loadfile import LoadFileScheduling
 
 from deployer.export import child
-
-IMAGE_FILES = {f"tests/docker/test_{name}.py" for name in ("image_push", "image_up", "manifests", "model_image")}
 
 settings.register_profile("house", deadline=None)  # a busy machine is no reason to fail
 settings.load_profile("house")
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
-    """Have one process run the tests of a file, and those of all files that build images with models inside.
-
-    Such an image has the same id for the same inputs: another process would find it, and remove it.
-    """
-    return _Scheduling(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTogether:
+    """Have one process run the tests of a file."""
+    return FilesTogether(config, log)
 
 
-class _Scheduling(LoadFileScheduling):  # type: ignore[misc]
-    def _split_scope(self, nodeid: str) -> str:
-        path = str(super()._split_scope(nodeid))
-        return "images" if path in IMAGE_FILES else path
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the tests of a test process; without them, files come in the order of their names."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        take_turns(items)
 
 
 @pytest.fixture(autouse=True)
