@@ -16,6 +16,7 @@ from support.cluster import Cluster
 from support.containers import PROJECT, testbed, world
 from support.quick_server import quick_server
 from support.stores import copy_store, shared_store
+from support.swarm import healthy_soon
 
 IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
 collect_ignore_glob = [] if IMAGE else ["test_*.py"]
@@ -31,6 +32,13 @@ def server_image() -> str:
 def gateway_image() -> str:
     """HAProxy: the image that DEPLOYER_TEST_GATEWAY_IMAGE names, or the testbed's."""
     return os.environ.get("DEPLOYER_TEST_GATEWAY_IMAGE") or testbed("gateway")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _servers_of_a_swarm_are_soon_healthy() -> Iterator[None]:
+    """As with engines from 25.0, which know StartInterval: an older one first checks after the whole interval."""
+    with healthy_soon():
+        yield
 
 
 @pytest.fixture(scope="session")

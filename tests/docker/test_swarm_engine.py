@@ -208,6 +208,7 @@ KILLED = """
 import os, signal, sys, threading, time
 from pathlib import Path
 from support.cluster import read
+from support.swarm import healthy_soon
 from support.swarm_site import ENV, Site
 directory, cluster, project, image, moment, gateway = sys.argv[1:]
 node = read(cluster).nodes[0]
@@ -218,7 +219,7 @@ def at_update():
     while not (service := engine.host.state.services(site.name, ENV).server) or service.update_state != "updating":
         time.sleep(0.05)
     die()
-with engine.locks.acquire(site.name, ENV, 30.0):
+with healthy_soon(), engine.locks.acquire(site.name, ENV, 30.0):
     engine.recover(site.name, ENV)
     candidate = engine.stage(site.launch(engine))
     if moment == "staged":

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deployer.engines.swarm import service_spec
 from support.cli import in_process
 from support.cluster import Cluster, Node
 from support.traffic import Make, grpc_client, rest_client
@@ -48,9 +49,18 @@ def create_servers(node: Node, name: str, network: str, image: str, replicas: in
     """A service as the engine makes it; each task has started when this ends."""
     node.docker(
         "service", "create", "--quiet", "--name", name, "--network", network, "--endpoint-mode", "dnsrr",
-        "--replicas", str(replicas), "--health-interval", "2s", "--stop-signal", "SIGURG", "--stop-grace-period", "10s",
-        "--update-order", "start-first", "--update-parallelism", "1", "--update-monitor", "3s", "--init", image,
+        "--replicas", str(replicas), "--health-interval", "500ms", "--stop-signal", "SIGURG",
+        "--stop-grace-period", "5s", "--update-order", "start-first", "--update-parallelism", "1",
+        "--update-monitor", "1s", "--init", image,
     )  # fmt: skip
+
+
+@contextmanager
+def healthy_soon() -> Iterator[None]:
+    """The health of the servers that this process starts is checked as often as engines that know StartInterval do."""
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setitem(service_spec.HEALTH, "Interval", service_spec.HEALTH["StartInterval"])
+        yield
 
 
 def running(node: Node, service: str) -> list[str]:

@@ -71,7 +71,7 @@ class Site:
     host: str
     gateway_image: str
     node: Node
-    swarm: Swarm = field(default_factory=lambda: Swarm(drain_seconds=1, monitor_seconds=2))
+    swarm: Swarm = field(default_factory=lambda: Swarm(drain_seconds=1, monitor_seconds=1))
     name: str = NAME
     project: str = PROJECT
 
