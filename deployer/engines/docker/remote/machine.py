@@ -95,7 +95,17 @@ class RemoteMachine:
 
     def _read_ports(self, script: str) -> str:
         """Return what a script prints; nothing while the engine has no image for a helper."""
-        return self._session.run(script) if self._has_helper() else ""
+        return self._ports_session().run(script) if self._has_helper() else ""
+
+    def _ports_session(self) -> Session:
+        """Return the session for a look at the ports, which creates no volume: a plan or a refusal leaves nothing."""
+        if self._session.is_started or self._volume.exists():
+            return self._session
+
+        def start() -> Helper:
+            return Helper.start(self.client, self.transport, self.image(), {})
+
+        return session_for(self.transport.base_url, "", start)
 
     def _has_helper(self) -> bool:
         """Return whether a helper runs or can be started: the engine may not have the image of the settings."""
