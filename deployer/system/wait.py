@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
@@ -83,6 +84,40 @@ def items_until(deadline: Deadline, start: Callable[[], Iterable[Item]]) -> Iter
     What `start` or an item raises is raised here. The thread ends with the first item after the deadline, or after the
     reader has gone.
     """
+    with _read_by_thread(start) as items:
+        while (item := _next(items, deadline)) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item[0]
+
+
+def items_while(goes_on: Callable[[], bool], seconds: float, start: Callable[[], Iterable[Item]]) -> Iterator[Item]:
+    """Yield the items of `start()`, as `items_until` does, until it ends or `goes_on` returns False.
+
+    It is asked whenever no item has come for `seconds`, and items that come as long after it has said no are yielded.
+    """
+    is_last = False
+    with _read_by_thread(start) as items:
+        while True:
+            try:
+                item = items.get(timeout=seconds)
+            except queue.Empty:
+                if is_last:
+                    return
+                is_last = not goes_on()
+                continue
+            if item is None:
+                return
+            if isinstance(item, Exception):
+                raise item
+            yield item[0]
+
+
+@contextmanager
+def _read_by_thread(
+    start: Callable[[], Iterable[Item]],
+) -> Iterator[queue.SimpleQueue[tuple[Item] | Exception | None]]:
+    """Give a queue with the items of `start()`, then None, or with what it raises."""
     stopped = threading.Event()
     items: queue.SimpleQueue[tuple[Item] | Exception | None] = queue.SimpleQueue()
 
@@ -98,10 +133,7 @@ def items_until(deadline: Deadline, start: Callable[[], Iterable[Item]]) -> Iter
 
     threading.Thread(target=read, daemon=True).start()
     try:
-        while (item := _next(items, deadline)) is not None:
-            if isinstance(item, Exception):
-                raise item
-            yield item[0]
+        yield items
     finally:
         stopped.set()
 

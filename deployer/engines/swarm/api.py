@@ -130,6 +130,14 @@ class SwarmApi:
                 return ()
         return tuple(sorted(map(Task.parse, answers), key=lambda task: task.created, reverse=True))
 
+    def task(self, task_id: str) -> Task | None:
+        """Return a task; None if Swarm does not know it any more."""
+        with swarm_errors("looking at a task"):
+            try:
+                return Task.parse(self._get(f"/tasks/{task_id}"))
+            except docker.errors.NotFound:
+                return None
+
     def nodes(self) -> dict[str, NodeInfo]:
         """Return the nodes of the Swarm by their id."""
         with swarm_errors("listing nodes"):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import docker.errors
 
 from deployer.engines.docker.api import decode_lines
 from deployer.engines.swarm.api import SwarmApi, swarm_errors
-from deployer.system.wait import Deadline, items_until
+from deployer.engines.swarm.inspection import Task
+from deployer.system.wait import Deadline, items_until, items_while
 
 DETAILS = re.compile(r"^(?:[A-Za-z0-9_.%-]+=[^ ,]*,?)+ ")
 TASK = "com.docker.swarm.task.id"
 SECONDS = 20.0
 """How long the nodes may take to send their logs."""
+FOLLOW_SECONDS = 2.0
+"""After how long without a line a log that is followed may be at its end."""
 
 
 def of_service(api: SwarmApi, service: str, tail: int | None, *, follow: bool) -> Iterator[str]:
@@ -24,10 +27,12 @@ def of_service(api: SwarmApi, service: str, tail: int | None, *, follow: bool) -
     `tail` is the number of lines; with `follow`, that of the lines of each task which were written before.
     """
     names = _Names(api, service)
-    lines = _lines(api, f"/services/{service}/logs", tail, follow=follow, details=True)
+    path = f"/services/{service}/logs"
     if follow:
+        lines = _followed(api, path, tail, lambda: _runs(api.tasks(service)), details=True)
         yield from (line.text(names) for line in map(_Line.parse, lines))
         return
+    lines = _lines(api, path, tail, details=True)
     current = {task.id for task in api.tasks(service) if task.is_current}
     found = [line for line in map(_Line.parse, lines) if not line.task or line.task in current]
     found.sort(key=lambda line: line.time)
@@ -36,7 +41,16 @@ def of_service(api: SwarmApi, service: str, tail: int | None, *, follow: bool) -
 
 def of_task(api: SwarmApi, task: str, tail: int | None, *, follow: bool = False) -> Iterator[str]:
     """Yield the lines of one task; nothing without it."""
-    yield from _lines(api, f"/tasks/{task}/logs", tail, follow=follow, details=False)
+    path = f"/tasks/{task}/logs"
+    if follow:
+        yield from _followed(api, path, tail, lambda: _runs(filter(None, (api.task(task),))), details=False)
+    else:
+        yield from _lines(api, path, tail, details=False)
+
+
+def _runs(tasks: Iterable[Task]) -> bool:
+    """Return whether a task may write more lines."""
+    return any(not task.has_ended for task in tasks)
 
 
 @dataclass(frozen=True)
@@ -77,11 +91,15 @@ class _Names:
         return self._names[task]
 
 
-def _lines(api: SwarmApi, path: str, tail: int | None, *, follow: bool, details: bool) -> Iterator[str]:
-    """Yield the lines of a log; without `follow`, those that arrive in time: a node that is gone sends none."""
-    if follow:
-        yield from _stream(api, path, tail, follow=True, details=details)
-        return
+def _followed(
+    api: SwarmApi, path: str, tail: int | None, goes_on: Callable[[], bool], *, details: bool
+) -> Iterator[str]:
+    """Yield the lines of a log until no task can write more. The engine itself never ends a log that is followed."""
+    return items_while(goes_on, FOLLOW_SECONDS, lambda: _stream(api, path, tail, follow=True, details=details))
+
+
+def _lines(api: SwarmApi, path: str, tail: int | None, *, details: bool) -> Iterator[str]:
+    """Yield the lines of a log that arrive in time: a node that is gone sends none."""
     try:
         yield from items_until(Deadline.after(SECONDS), lambda: _stream(api, path, tail, follow=False, details=details))
     except TimeoutError:

@@ -80,7 +80,7 @@ class Staging:
             f"{LABEL}rest_port": str(ports[0]),
             f"{LABEL}grpc_port": str(ports[1]),
             f"{LABEL}store": str(self.host.docker.models_dir.resolve()),
-            f"{LABEL}created": str(int(time.time())),
+            f"{LABEL}created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             service_spec.REPLICAS: str(replicas),
         }
 

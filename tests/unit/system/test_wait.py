@@ -8,7 +8,15 @@ from itertools import count
 import pytest
 
 from deployer.errors import NotReady
-from deployer.system.wait import Deadline, Observation, Readiness, items_until, wait_until, wait_until_ready
+from deployer.system.wait import (
+    Deadline,
+    Observation,
+    Readiness,
+    items_until,
+    items_while,
+    wait_until,
+    wait_until_ready,
+)
 
 
 def test_it_looks_until_ready():
@@ -78,3 +86,21 @@ def test_nobody_goes_on_getting_items_that_nobody_reads():
     got.close()
     asked[0].join(60)
     assert not asked[0].is_alive()
+
+
+def test_items_that_never_end_are_read_while_something_goes_on():
+    never, asked = threading.Event(), iter((True, True, False))
+
+    def items():
+        yield from (1, 2)
+        never.wait()
+
+    assert list(items_while(lambda: next(asked), 0.02, items)) == [1, 2]
+    assert next(asked, None) is None
+    never.set()
+
+
+def test_items_that_end_are_not_waited_for():
+    assert list(items_while(lambda: pytest.fail("asked"), 30, lambda: range(3))) == [0, 1, 2]
+    with pytest.raises(ValueError, match="invalid literal"):
+        list(items_while(lambda: True, 30, lambda: map(int, ["one"])))
