@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from support import cluster as clusters
+from support import containers
 from support.cli import in_process
 from support.cluster import Cluster
-from support.containers import PROJECT, testbed, world
+from support.containers import PROJECT, world
 from support.quick_server import quick_server
 from support.stores import copy_store, shared_store
 from support.swarm import healthy_soon
@@ -30,8 +31,8 @@ def server_image() -> str:
 
 @pytest.fixture(scope="session")
 def gateway_image() -> str:
-    """HAProxy: the image that DEPLOYER_TEST_GATEWAY_IMAGE names, or the testbed's."""
-    return os.environ.get("DEPLOYER_TEST_GATEWAY_IMAGE") or testbed("gateway")
+    """HAProxy."""
+    return containers.gateway_image()
 
 
 @pytest.fixture(scope="module", autouse=True)

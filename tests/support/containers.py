@@ -50,6 +50,12 @@ def testbed(verb: str) -> str:
     return ended.stdout.strip()
 
 
+@cache
+def gateway_image() -> str:
+    """HAProxy: the image that DEPLOYER_TEST_GATEWAY_IMAGE names, or the testbed's."""
+    return os.environ.get("DEPLOYER_TEST_GATEWAY_IMAGE") or testbed("gateway")
+
+
 def remove_images(text: str) -> None:
     """Remove what images are named with a text in the repository; an image goes with its last name.
 

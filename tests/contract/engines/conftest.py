@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from contract.engines import cluster_rows
+from contract.engines.cluster_rows import EVERY_ROW
 from contract.engines.fixture import EngineFixture, served
-from contract.engines.rows import ROWS, Row
+from contract.engines.rows import DOCKER_IMAGE, Row
+from support import cluster as clusters
+from support.containers import gateway_image
 
 from deployer.results.deployment import Deployment
 
 
-@pytest.fixture(scope="session", params=ROWS, ids=lambda row: row.name)
+@pytest.fixture(scope="session", params=EVERY_ROW, ids=str)
 def row(request: pytest.FixtureRequest) -> Row:
+    """The engine of a test, on a platform that is there."""
+    if request.param.needs_cluster:
+        request.getfixturevalue("cluster")
     return request.param
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    """The cluster that test processes share. Commands find its SSH."""
+    with clusters.shared([DOCKER_IMAGE, gateway_image()]) as found, pytest.MonkeyPatch.context() as variables:
+        variables.setenv("PATH", str(found.ssh_path), prepend=os.pathsep)
+        yield
+        cluster_rows.remove_images()
 
 
 @contextmanager

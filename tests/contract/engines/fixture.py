@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from deployer.engines.base import Engine
 from deployer.engines.docker.engine import DockerEngine
 from deployer.results.deployment import Deployment
 from deployer.results.launch import Launch
-from deployer.results.model import TensorSpec
+from deployer.results.model import Model, TensorSpec
 from deployer.results.served import ServedModel
+from deployer.store import manifest
 from deployer.system.wait import Deadline, Observation, Readiness, wait_until_ready
 
 MODEL = "half_plus_two"
@@ -53,7 +54,7 @@ class EngineFixture:
             name=self.name,
             state_dir=self.state_dir,
             models_dir=MODELS,
-            **self.row.settings,
+            **self.row.settings(),
         )
 
     @cached_property
@@ -61,6 +62,8 @@ class EngineFixture:
         made: Any = self.row.make(self.spec)
         if isinstance(made, DockerEngine):
             return replace(made, host=replace(made.host, project=self.project))
+        if made.traits.project == self.project:
+            return made
         return replace(made, project=self.project)
 
     @property
@@ -72,12 +75,27 @@ class EngineFixture:
         """On any ports, with what the engine needs to find the models."""
         root = self.engine.traits.models_root(self.spec.models_dir)
         rendered = render.render(models, root)
-        made = Launch(self.name, ENV, "127.0.0.1", 0, 0, (), models, root, rendered, self.engine.traits.fingerprint)
+        made = Launch(
+            self.name, ENV, "127.0.0.1", 0, 0, (), models, root, rendered, self.engine.traits.fingerprint,
+            in_image=self.engine.traits.in_image,
+        )  # fmt: skip
         return replace(made, **changes)
+
+    def ready_to_stage(self, *models: ServedModel, **changes: Any) -> tuple[Engine, Launch]:
+        """A launch whose models are where its servers read them, with the engine that starts these."""
+        launch = self.launch(*models, **changes)
+        engine = self.row.with_models(self.engine, launch)
+        engine.transfer([stored(version) for model in models for version in model.versions], print)
+        return engine, replace(launch, traits=engine.traits.fingerprint)
+
+    def start(self, *models: ServedModel, **changes: Any) -> Deployment:
+        """A candidate that has just been started."""
+        engine, launch = self.ready_to_stage(*models, **changes)
+        return engine.stage(launch)
 
     def stage(self, *models: ServedModel, **changes: Any) -> Deployment:
         """A candidate that is ready."""
-        candidate = self.engine.stage(self.launch(*models, **changes))
+        candidate = self.start(*models, **changes)
         self.wait(candidate)
         return candidate
 
@@ -89,7 +107,7 @@ class EngineFixture:
 
     def wait(self, deployment: Deployment) -> None:
         """Until all its versions are available; its log tells why they are not."""
-        with closing(Client(deployment.endpoints, 10.0, deployment.gateway)) as client:
+        with closing(client_of(deployment)) as client:
             wait_until_ready(lambda: self._look(client, deployment), Deadline.after(PATIENCE), "the server")
 
     def _look(self, client: Client, deployment: Deployment) -> Observation:
@@ -100,24 +118,45 @@ class EngineFixture:
 
     def reload(self, deployment: Deployment, *models: ServedModel) -> None:
         """The server takes up other models, as `up` makes it do."""
-        rendered = self.launch(*models).rendered
+        rendered = self.ready_to_stage(*models)[1].rendered
         self.engine.write_config(deployment, rendered, models)
-        with closing(Client(deployment.endpoints, 10.0, deployment.gateway)) as client:
+        with closing(client_of(deployment)) as client:
             client.reload(rendered.files[render.MODEL_CONFIG])
         self.wait(replace(deployment, models=models))
+
+    def listens(self, deployment: Deployment) -> bool:
+        """Whether somebody listens at an address of a server."""
+        places = (address.rpartition("/")[2].split(":") for address in addresses(deployment))
+        return any(self.row.listens(int(port), host) for host, port in places)
+
+
+@cache
+def stored(version: int) -> Model:
+    """A version of the model, as the store has it."""
+    return manifest.read(MODEL, version, MODELS / MODEL / str(version))
+
+
+def client_of(deployment: Deployment) -> Client:
+    endpoints, gateway = deployment.client_route
+    return Client(endpoints, 10.0, gateway)
 
 
 def answer(deployment: Deployment, version: int | None = None) -> float:
     """What it makes of 2.0; both apis must say the same."""
     question = ModelTarget(MODEL, version, "serving_default")
     inputs = {"x": np.float32([2.0])}
-    with closing(Client(deployment.endpoints, 10.0, deployment.gateway)) as client:
+    with closing(client_of(deployment)) as client:
         rest = client.predict_rest(question, inputs, (TensorSpec("y", "float32", (None,)),))["y"]
         grpc = client.predict_grpc(question, inputs)[1]["y"]
     assert rest.tolist() == grpc.tolist()
     return float(rest[0])
 
 
+def addresses(deployment: Deployment) -> list[str]:
+    """Those at which it answers."""
+    return [deployment.endpoints.rest, deployment.endpoints.grpc]
+
+
 def ports(deployment: Deployment) -> list[int]:
     """Those at which it answers."""
-    return [int(address.rpartition(":")[2]) for address in (deployment.endpoints.rest, deployment.endpoints.grpc)]
+    return [int(address.rpartition(":")[2]) for address in addresses(deployment)]

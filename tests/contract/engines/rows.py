@@ -3,41 +3,68 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from support.containers import docker
 from support.memory import MemoryEngine, platform_of
 from support.memory.platform import Running
 from support.memory.server import ModelServer
-from support.world import eventually, servers
+from support.world import eventually, listens, servers
 
 from deployer.config.spec import Docker, Spec
 from deployer.engines import ENGINES, process
 from deployer.engines.base import CANDIDATE, Engine
-from deployer.results.deployment import Deployment, Endpoints
+from deployer.results.deployment import LOOPBACK, Deployment, Endpoints
+from deployer.results.launch import Launch
+
+
+@contextmanager
+def taken_port() -> Iterator[int]:
+    """A port on which somebody else listens."""
+    with socket.create_server((LOOPBACK, 0)) as sock:
+        yield sock.getsockname()[1]
+
+
+def as_it_is(engine: Engine, launch: Launch) -> Engine:
+    """The engine itself: its servers have a store."""
+    del launch
+    return engine
 
 
 @dataclass(frozen=True)
 class Row:
-    """`make` makes the engine. `half_made` makes what a command leaves that was killed while it staged, by the moment.
+    """`make` makes the engine, which a command names `engine`.
 
-    `litter` names all that this spec's engine has left on the platform: servers, directories. `unhonoured` are flags of
-    TensorFlow Serving, with values, that the engine cannot honour; `settings` are the spec's own for this engine.
+    `half_made` makes what a command leaves that was killed while it staged, by the moment. `kill` ends a server; None
+    where the platform starts another one at once. `litter` names all that this spec's engine has left on the platform:
+    servers, directories. `unhonoured` are flags of TensorFlow Serving, with values, that the engine cannot honour;
+    `settings` are the spec's own for this engine. `listens` tells whether somebody listens at a port and an address,
+    as the machine of the servers sees it, and `take_port` has somebody do so. `with_models` gives the engine that
+    starts the servers of a launch.
     """
 
     name: str
+    engine: str
     make: Callable[[Spec], Engine]
-    kill: Callable[[Deployment], None]
     half_made: Mapping[str, Callable[[Spec, str, str], None]]
     litter: Callable[[Spec], list[str]]
+    kill: Callable[[Deployment], None] | None = None
     unhonoured: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Callable[[], Mapping[str, Any]] = dict
+    listens: Callable[[int, str], bool] = listens
+    take_port: Callable[[], AbstractContextManager[int]] = taken_port
+    with_models: Callable[[Engine, Launch], Engine] = as_it_is
+    needs_cluster: bool = False
 
     def __str__(self) -> str:
         """Return the id of the row in test names, the same in every process."""
@@ -74,21 +101,21 @@ def _run_directories(spec: Spec) -> list[str]:
     return running + [str(path) for path in (spec.state_dir, *spec.state_dir.rglob("*")) if path.exists()]
 
 
-def _containers(spec: Spec) -> list[str]:
+def containers(docker: Callable[..., str], spec: Spec) -> list[str]:
     """Containers and networks of this spec's deployments, locks, and its config directories."""
     ours = ["--filter", f"label=deployer.project={spec.project}"]
     locks = ["--filter", f"label=deployer.lock.project={spec.project}"]
-    containers = docker("ps", "-a", "--format", "container {{.Names}}", *ours).splitlines()
-    containers += docker("ps", "-a", "--format", "lock {{.Names}}", *locks).splitlines()
-    networks = docker("network", "ls", "--format", "network {{.Name}}", *ours).splitlines()
-    return [*containers, *networks, *(str(path) for path in spec.state_dir.rglob("*"))]
+    found = docker("ps", "-a", "--format", "container {{.Names}}", *ours).splitlines()
+    found += docker("ps", "-a", "--format", "lock {{.Names}}", *locks).splitlines()
+    found += docker("network", "ls", "--format", "network {{.Name}}", *ours).splitlines()
+    return [*found, *(str(path) for path in spec.state_dir.rglob("*"))]
 
 
-def _kill_container(deployment: Deployment) -> None:
+def kill_container(docker: Callable[..., str], deployment: Deployment) -> None:
     docker("kill", docker("ps", "-q", "--filter", f"label=deployer.release={deployment.release}"))
 
 
-def _before_the_container(spec: Spec, name: str, env: str) -> None:
+def before_the_container(docker: Callable[..., str], spec: Spec, name: str, env: str) -> None:
     directory = spec.state_dir.resolve() / "docker" / f"{env}@{spec.project}" / name / "20260101-000000-000000001-abcd"
     (directory / "config").mkdir(parents=True)
     labels = {"project": spec.project, "name": name, "env": env}
@@ -99,11 +126,12 @@ def _before_the_container(spec: Spec, name: str, env: str) -> None:
 DOCKER_IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
 DOCKER = Row(
     name="docker",
+    engine="docker",
     make=ENGINES["docker"],
-    kill=_kill_container,
-    half_made={"before its container": _before_the_container},
-    litter=_containers,
-    settings={"docker": Docker(image=DOCKER_IMAGE)} if DOCKER_IMAGE else {},
+    kill=partial(kill_container, docker),
+    half_made={"before its container": partial(before_the_container, docker)},
+    litter=partial(containers, docker),
+    settings=lambda: {"docker": Docker(image=DOCKER_IMAGE)},
 )
 
 
@@ -136,6 +164,7 @@ def _servers_in_memory(spec: Spec) -> list[str]:
 
 MEMORY = Row(
     name="memory",
+    engine="memory",
     make=_in_memory,
     kill=_end_in_memory,
     half_made={"before it was proven": _candidate_in_memory},
@@ -145,6 +174,7 @@ MEMORY = Row(
 REAL_ROWS = (
     Row(
         name="embedded",
+        engine="embedded",
         make=ENGINES["embedded"],
         kill=_kill_process,
         half_made={"before its labels": _before_labels, "before its pid was noted": _before_the_pid_was_noted},
@@ -153,5 +183,10 @@ REAL_ROWS = (
     ),
     *((DOCKER,) if DOCKER_IMAGE else ()),
 )
-"""Those that a user can choose."""
+"""Those of this machine that a user can choose."""
 ROWS = (MEMORY, *REAL_ROWS)
+
+
+def each_of(rows: Iterable[Row]) -> pytest.MarkDecorator:
+    """Runs a test on these engines alone."""
+    return pytest.mark.parametrize("row", rows, indirect=True, ids=str)

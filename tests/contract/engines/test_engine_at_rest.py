@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from contract.engines.cluster_rows import EVERY_ROW
 from contract.engines.fixture import ENV, NAME, EngineFixture, served
-from contract.engines.rows import DOCKER_IMAGE, ROWS
+from contract.engines.rows import DOCKER_IMAGE
 from support.world import free_port
 
 from deployer.engines.base import Address
@@ -22,11 +22,12 @@ from deployer.errors import LockHeld, PortTaken, SettingRefused
 HOLD = """
 import sys, time
 from pathlib import Path
-from contract.engines.rows import ROWS
+from contract.engines.cluster_rows import EVERY_ROW
 from deployer.config.spec import Spec
 name, state_dir, project = sys.argv[1:]
-row = next(row for row in ROWS if row.name == name)
-with row.make(Spec(state_dir=Path(state_dir), project=project)).locks.acquire("contract", "local", 0.0):
+row = next(row for row in EVERY_ROW if row.name == name)
+engine = row.make(Spec(state_dir=Path(state_dir), project=project, **row.settings()))
+with engine.locks.acquire("contract", "local", 0.0):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -36,7 +37,7 @@ def test_at_first_there_is_nothing_and_clearing_it_away_is_no_error(fixture):
     assert [finding for finding in fixture.engine.preflight.platform() if finding.severity == "error"] == []
     assert fixture.engine.preflight.models(()) == ()
     assert fixture.engine.traits.id
-    assert fixture.engine.traits.name == fixture.row.name
+    assert fixture.engine.traits.name == fixture.row.engine
     assert fixture.engine.observe(NAME, ENV) is None
     assert fixture.engine.inventory.observe_all() == fixture.engine.inventory.names() == ()
     with fixture.engine.locks.acquire(NAME, ENV, 0.0):
@@ -99,10 +100,10 @@ def test_the_holder_of_a_lock_is_reported_and_can_be_ended(fixture, holder):
 
 
 @pytest.fixture
-def taken() -> Iterator[int]:
-    """A port on which somebody else listens."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        yield sock.getsockname()[1]
+def taken(fixture: EngineFixture) -> Iterator[int]:
+    """A port that somebody else holds on the platform."""
+    with fixture.row.take_port() as port:
+        yield port
 
 
 @pytest.mark.parametrize("api", ["rest_port", "grpc_port"])
@@ -139,15 +140,15 @@ def test_a_flag_that_the_server_does_not_have_is_refused_with_the_nearest_one(fi
 
 
 @pytest.mark.parametrize(
-    ("row", "flag"), [(row, flag) for row in ROWS for flag in row.unhonoured], indirect=["row"], ids=str
+    ("row", "flag"), [(row, flag) for row in EVERY_ROW for flag in row.unhonoured], indirect=["row"], ids=str
 )
 def test_a_flag_that_the_engine_cannot_honour_is_refused_and_named(fixture, flag):
     refused = stage_refused(fixture, flag, fixture.row.unhonoured[flag])
-    assert f"the {fixture.row.name} engine cannot honour the server flag {flag}" in refused.message
+    assert f"the {fixture.row.engine} engine cannot honour the server flag {flag}" in refused.message
 
 
 @pytest.mark.parametrize(
-    ("row", "moment"), [(row, moment) for row in ROWS for moment in row.half_made], indirect=["row"], ids=str
+    ("row", "moment"), [(row, moment) for row in EVERY_ROW for moment in row.half_made], indirect=["row"], ids=str
 )
 @pytest.mark.parametrize("clear", ["recover", "remove"])
 def test_what_a_command_left_that_was_killed_while_staging_is_cleared_away(fixture, moment, clear):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract.engines.rows import DOCKER_IMAGE, REAL_ROWS, Row
+from contract.engines.rows import DOCKER_IMAGE, REAL_ROWS, Row, each_of
 from support.cli import Ended, deployer
 
 NAME = "contract-busy"
@@ -52,7 +52,7 @@ def retried(ended: Ended) -> int:
     return sum(check["retried"] for check in report["checks"])
 
 
-@pytest.mark.parametrize("row", REAL_ROWS, indirect=True, ids=lambda row: row.name)
+@each_of(REAL_ROWS)
 def test_a_slow_model_on_few_threads_is_never_refused(project: Path, settings: dict[str, str]) -> None:
     first = deployer("up", f"{NAME}:1", "--json", cwd=project, **settings)
     retried(first)

@@ -6,8 +6,9 @@ import dataclasses
 import threading
 
 import pytest
-from contract.engines.fixture import ANSWERS, ENV, NAME, PATIENCE, EngineFixture, answer, ports, served
-from support.world import eventually, listens
+from contract.engines.fixture import ANSWERS, ENV, MODEL, NAME, PATIENCE, EngineFixture, addresses, answer, served
+from contract.engines.rows import ROWS, each_of
+from support.world import eventually
 
 from deployer.engines import run_dir
 from deployer.engines.base import CANDIDATE, Address
@@ -16,7 +17,7 @@ from deployer.results.deployment import Deployment
 
 
 def gone(fixture: EngineFixture, deployment: Deployment) -> bool:
-    return fixture.engine.exit_reason(deployment) is not None and not any(map(listens, ports(deployment)))
+    return fixture.engine.exit_reason(deployment) is not None and not fixture.listens(deployment)
 
 
 def test_a_candidate_answers_and_is_no_deployment_until_it_is_promoted(fixture):
@@ -33,6 +34,7 @@ def test_a_candidate_answers_and_is_no_deployment_until_it_is_promoted(fixture):
         assert gone(fixture, candidate)
         fixture.engine.discard(candidate)
         assert fixture.engine.observe(NAME, ENV) is None
+        fixture.engine.forget([(MODEL, 1), (MODEL, 3)])
     assert fixture.engine.inventory.names() == ()
     assert fixture.litter == []
 
@@ -54,7 +56,7 @@ def test_versions_follow_one_another_at_one_address(fixture):
     with fixture.engine.locks.acquire(NAME, ENV, 0.0):
         first = fixture.serve(served(1))
         candidate = fixture.stage(served(2))
-        assert not set(ports(candidate)) & set(ports(first))
+        assert not set(addresses(candidate)) & set(addresses(first))
         assert (answer(candidate), answer(first)) == (ANSWERS[2], ANSWERS[1])
         assert fixture.engine.observe(NAME, ENV) == first
         second = fixture.engine.promote(candidate, 30.0, fixture.wait)
@@ -65,7 +67,11 @@ def test_versions_follow_one_another_at_one_address(fixture):
         assert fixture.engine.exit_reason(first) is not None
         assert fixture.engine.inventory.observe_all() == (second,)
         fixture.engine.discard(first)
-        changes_in_place(fixture, second)
+        if fixture.engine.traits.replicated:
+            with pytest.raises(DeployerError):
+                fixture.engine.write_config(second, fixture.launch(served(3)).rendered, (served(3),))
+        else:
+            changes_in_place(fixture, second)
         follower = Follower(fixture, second)
         eventually(lambda: len(follower.lines) > 0, "the log is followed", 60)
         fixture.engine.remove(NAME, ENV)
@@ -87,6 +93,7 @@ def changes_in_place(fixture: EngineFixture, serving: Deployment) -> None:
     assert (answer(changed), answer(changed, 2)) == (ANSWERS[3], ANSWERS[2])
 
 
+@each_of(ROWS)
 def test_a_server_that_was_killed_is_known_to_be_dead_and_the_next_one_takes_its_ports(fixture):
     with fixture.engine.locks.acquire(NAME, ENV, 0.0):
         dead = fixture.serve(served(1))
@@ -102,6 +109,7 @@ def test_a_server_that_was_killed_is_known_to_be_dead_and_the_next_one_takes_its
         assert fixture.engine.inventory.observe_all() == (mended,)
 
 
+@each_of(ROWS)
 def test_what_served_serves_again_when_the_promoted_one_is_not_accepted(fixture):
     asked = []
 
@@ -123,7 +131,7 @@ def test_what_served_serves_again_when_the_promoted_one_is_not_accepted(fixture)
 
 def test_a_candidate_that_ends_by_itself_is_never_promoted_and_tells_why(fixture):
     with fixture.engine.locks.acquire(NAME, ENV, 0.0):
-        candidate = fixture.engine.stage(fixture.launch(served(1), flags=(("grpc_max_threads", "many"),)))
+        candidate = fixture.start(served(1), flags=(("grpc_max_threads", "many"),))
         eventually(lambda: fixture.engine.exit_reason(candidate) is not None, "the server refused to start", 60)
         assert fixture.engine.exit_reason(candidate)
         assert any("grpc_max_threads" in line for line in fixture.engine.logs(candidate))
@@ -132,9 +140,11 @@ def test_a_candidate_that_ends_by_itself_is_never_promoted_and_tells_why(fixture
             fixture.engine.promote(candidate, 5.0, fixture.wait)
         assert fixture.engine.observe(NAME, ENV) is None
         fixture.engine.recover(NAME, ENV)
+        fixture.engine.forget([(MODEL, 1)])
     assert fixture.litter == []
 
 
+@each_of(ROWS)
 def test_a_clock_that_goes_back_between_two_deploys_does_no_harm(fixture, monkeypatch):
     with fixture.engine.locks.acquire(NAME, ENV, 0.0):
         first = fixture.serve(served(1))

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from contract.engines.fixture import ANSWERS, ENV, NAME, EngineFixture, answer, served
-from contract.engines.rows import Row
+from contract.engines.rows import ROWS, Row, each_of
 from support.containers import docker
 from support.traffic import traffic
 
 from deployer.engines.docker.ownership import Ownership
 
+pytestmark = each_of(ROWS)
 REQUESTS = 200
 
 
