@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from support.cli import ANY_PORTS
 from support.containers import docker
 from support.deploying import NAME, deployer, up
+
+from deployer.engines.docker import probe
 
 
 def findings(project: Path, code: int = 0) -> list[dict[str, Any]]:
@@ -89,12 +92,15 @@ def test_a_model_of_a_newer_tensorflow_than_the_images_is_reported(project):
     told(found, "image", "warning", "text:1 was written by TensorFlow 2.99.0, and ")
 
 
-def test_what_a_killed_doctor_left_is_taken_away(project, server_image):
-    for began in ("1", "not a time"):
-        docker("create", "--label", f"deployer.doctor={began}", "--name", f"deployer-test-{began[:1]}", server_image)
+def test_what_a_killed_doctor_left_is_taken_away_once_it_is_old(project, server_image, monkeypatch):
+    left = ("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.doctor")
+    docker("create", "--label", "deployer.doctor=true", "--name", "deployer-test-doctor", server_image)
+    monkeypatch.setattr(time, "time", lambda: 4_000_000_000.0)  # the age is told by the engine's clock
     findings(project)
-    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.doctor") == "deployer-test-n"
-    docker("rm", "deployer-test-n")
+    assert docker(*left) == "deployer-test-doctor"
+    monkeypatch.setattr(probe, "STALE_SECONDS", -60)
+    findings(project)
+    assert docker(*left) == ""
 
 
 def test_a_server_that_is_down_and_a_version_that_is_gone_are_reported(quick):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from docker.types import Mount
 
 from deployer.config.spec import Docker
 from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.leftovers import remove_old
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT
 from deployer.results.checks import Finding
 from deployer.results.model import Model
@@ -20,6 +20,7 @@ from deployer.savedmodel.op_sets import Target, image_target
 from deployer.system.files import chmod_command, first_unreadable
 
 SECONDS = 30
+STALE_SECONDS = 2 * SECONDS
 PROBE_LABEL = f"{LABEL}doctor"
 READABLE_SCRIPT = '[ -r "$1" ] && { [ ! -d "$1" ] || [ -x "$1" ]; }'
 PROBE_SCRIPT = f"""
@@ -121,7 +122,7 @@ def _run(
 ) -> tuple[int, str]:
     """Return exit code and output of a script in a container like a server's. Raise EngineError."""
     with docker_errors(f"looking into {settings.image}"):
-        _remove_stale(client)
+        remove_old(client, STALE_SECONDS, {"label": PROBE_LABEL})  # of killed commands
         container = client.containers.create(**_creation(settings, models_dir, script, arguments))
         try:
             container.start()
@@ -136,7 +137,7 @@ def _creation(settings: Docker, models_dir: Path | None, script: str, arguments:
         "image": settings.image,
         "entrypoint": ["bash", "-c", script, "bash"],
         "command": list(arguments),
-        "labels": {PROBE_LABEL: str(int(time.time()))},
+        "labels": {PROBE_LABEL: "true"},
         "mounts": [_mount(models_dir)] if models_dir else [],
         "network_mode": "none",
         "init": True,
@@ -150,11 +151,3 @@ def _creation(settings: Docker, models_dir: Path | None, script: str, arguments:
 
 def _mount(models_dir: Path) -> Mount:
     return Mount(target=MODELS_MOUNT, source=str(models_dir.resolve()), type="bind", read_only=True)
-
-
-def _remove_stale(client: DockerClient) -> None:
-    """Remove the containers of killed probes; one that is in use started a moment ago."""
-    for container in client.containers.list(all=True, filters={"label": PROBE_LABEL}):
-        started = container.labels[PROBE_LABEL]
-        if started.isdecimal() and time.time() - int(started) > 2 * SECONDS:
-            container.remove(force=True)

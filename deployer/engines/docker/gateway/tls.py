@@ -103,7 +103,7 @@ def _self_signed_pem(names: tuple[str, ...]) -> str:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))  # clocks differ
+        .not_valid_before(now - timedelta(days=1))  # clocks differ
         .not_valid_after(now + VALIDITY)
         .add_extension(x509.SubjectAlternativeName([_subject_name(name) for name in names]), critical=False)
         .sign(key, hashes.SHA256())

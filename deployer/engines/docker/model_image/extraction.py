@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import tarfile
-import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from docker import DockerClient
 
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.image_pull import api_timeout
+from deployer.engines.docker.leftovers import remove_old
 from deployer.engines.docker.model_image.stream import ChunkReader
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT
 from deployer.errors import EngineError
@@ -66,21 +65,13 @@ class Extraction:
     @contextmanager
     def _container(self) -> Iterator[str]:
         """Create a container of the image, which is never started, and remove it."""
-        self._remove_stale()
-        labels, api = {COPY_LABEL: str(int(time.time()))}, self.client.api
+        remove_old(self.client, 2 * self.seconds, {"label": COPY_LABEL})  # of killed commands
+        labels, api = {COPY_LABEL: "true"}, self.client.api
         created = api.create_container(self.image, command=["never started"], labels=labels, network_disabled=True)
         try:
             yield str(created["Id"])
         finally:
             api.remove_container(created["Id"], force=True, v=True)
-
-    def _remove_stale(self) -> None:
-        """Remove the containers of killed commands; one that is in use is younger."""
-        for container in self.client.api.containers(all=True, filters={"label": [COPY_LABEL]}):
-            made = str((container.get("Labels") or {}).get(COPY_LABEL))
-            if made.isdecimal() and time.time() - int(made) > 2 * self.seconds:
-                with contextlib.suppress(docker.errors.APIError):
-                    self.client.api.remove_container(container["Id"], force=True, v=True)
 
     def _unpack(self, chunks: Iterator[bytes], versions: frozenset[str], target: Path) -> None:
         """Write the files of the versions. Raises EngineError, OSError, TarError."""

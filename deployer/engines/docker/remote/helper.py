@@ -24,6 +24,7 @@ from docker import DockerClient
 from docker.types import Mount
 
 from deployer.engines.docker.api import docker_errors, remove_container
+from deployer.engines.docker.leftovers import remove_old
 from deployer.engines.docker.names import LABEL
 from deployer.engines.docker.remote.frames import read_output
 from deployer.engines.docker.remote.transport import Transport
@@ -74,7 +75,8 @@ class Helper:
     ) -> Helper:
         """Start a helper of an image of the engine. Raise EngineError."""
         with docker_errors("starting a helper container"), stream_errors():
-            _remove_stale(client)
+            # Killed before the start: the engine removes those that ran.
+            remove_old(client, STALE_SECONDS, {"label": HELPER, "status": "created"})
             container = client.containers.create(**_creation(image, volumes, network))
             try:
                 url = client.api._url("/containers/{0}/attach", container.id)
@@ -215,7 +217,7 @@ def _creation(image: str, volumes: Mapping[str, str], network: str) -> dict[str,
         "name": f"deployer.helper-{secrets.token_hex(6)}",
         "entrypoint": ["cat"],
         "command": [],
-        "labels": {HELPER: str(int(time.time()))},
+        "labels": {HELPER: "true"},
         "mounts": [Mount(target=target, source=name, type="volume") for name, target in volumes.items()],
         "network_mode": network,
         "userns_mode": "host",
@@ -230,12 +232,3 @@ def _creation(image: str, volumes: Mapping[str, str], network: str) -> dict[str,
         "log_config": {"Type": "none"},
         "healthcheck": {"test": ["NONE"]},
     }
-
-
-def _remove_stale(client: DockerClient) -> None:
-    """Remove the helpers of commands that were killed before the start: the engine removes those that ran."""
-    for container in client.api.containers(all=True, filters={"label": HELPER, "status": "created"}):
-        created = container["Labels"][HELPER]
-        if created.isdecimal() and abs(time.time() - int(created)) > STALE_SECONDS:
-            with contextlib.suppress(docker.errors.APIError):
-                client.api.remove_container(container["Id"], force=True)
