@@ -1,4 +1,4 @@
-"""Generates the reference, the kinds of source, the capabilities and the JSON schema from the code.
+"""Generates the reference, the kinds of source, the capabilities and the JSON schemas from the code.
 
 `python docs/generate.py` writes them; with `--check` it writes nothing, and exits with 1 if they are out of date.
 """
@@ -18,6 +18,7 @@ from chapters import (  # noqa: E402
     configuration,
     failures,
     results,
+    results_schema,
     schema,
     server_flags,
     sources,
@@ -48,6 +49,7 @@ def documents() -> dict[Path, str]:
         DIRECTORY / "sources.md": sources.text(),
         DIRECTORY / "capabilities.md": capabilities.text(),
         DIRECTORY / "deployer.schema.json": json.dumps(schema.document(), indent=2) + "\n",
+        DIRECTORY / "results.schema.json": json.dumps(results_schema.document(), indent=2) + "\n",
     }
 
 

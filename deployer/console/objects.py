@@ -15,10 +15,18 @@ from deployer.results.checks import DoctorResult, Report
 from deployer.results.model import GoldenSummary
 from deployer.results.plan import Plan
 
+SCHEMA = 1
+"""The version of the objects. It changes when a field goes or gets another meaning; new fields keep it."""
+
 
 def show_json(result: object) -> None:
     """Print a result as one JSON object."""
-    out(_dumps(json_value(result)))
+    out(_dumps(_versioned(json_value(result))))
+
+
+def show_answer(answer: object) -> None:
+    """Print the answer of a model server as it is."""
+    out(_dumps(answer))
 
 
 def error_json(failure: DeployerError) -> None:
@@ -27,7 +35,7 @@ def error_json(failure: DeployerError) -> None:
     results = {"deployments": json_value(failure.results)} if failure.results else {}
     texts = [*failure.notices, *filter(None, (failure.serving,))]
     notices = {"notices": texts} if texts else {}
-    out(_dumps({**results, **notices, "error": error}))
+    out(_dumps(_versioned({**results, **notices, "error": error})))
 
 
 def json_value(value: object) -> object:
@@ -51,6 +59,10 @@ def json_value(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     return str(value) if isinstance(value, Path) else value
+
+
+def _versioned(value: object) -> object:
+    return {"schema": SCHEMA, **value} if isinstance(value, dict) else value
 
 
 def _dumps(document: object) -> str:

@@ -12,6 +12,7 @@ from typing import Any, cast, get_type_hints
 
 from chapters.markdown import code, first_line, table
 from deployer.cli.app import ALIASES, names
+from deployer.console.objects import SCHEMA
 from deployer.results import (
     changes,
     checks,
@@ -32,7 +33,7 @@ OTHERWISE: dict[str, type | str] = {
     "label": changes.UpResult,
     "status": running.DeploymentStatus,
     "logs": '`{"lines"}`: a list of strings',
-    "predict": "the server's answer as it is",
+    "predict": "the server's answer as it is, with `schema`",
 }
 """Commands that print something else than the result of the operation of their name."""
 HOMES = (changes, checks, differences, history, images, running, traffic, versions, deployment, model, plan)
@@ -42,20 +43,28 @@ PROPERTIES = {
     checks.DoctorResult: {"ok": "bool"},
     plan.Plan: {"digest": "str"},
     plan.Step: {"kind": "str", "action": "str"},
+    model.GoldenSummary: {"fidelity": "str"},
 }
 HEAD = """## Results as JSON
 
-With `--json`, every command prints one object to stdout. The functions of the package `deployer` return the same as
-frozen dataclasses.
+With `--json`, every command prints one object to stdout. Its first field, `schema`, is the version of these objects,
+now `{version}`. It changes when a field goes or gets another meaning; ignore fields that you do not know. In the JSON
+schema, `docs/results.schema.json`, `#/$defs/status` is what `deployer status --json` prints, errors included. The
+functions of the package `deployer` return the same as frozen dataclasses.
 """
 
 
 def text() -> str:
     """The chapter: what each command prints, then every object."""
-    results = {name: OTHERWISE.get(name) or _returned(name) for name in names() if name not in ALIASES}
+    results = printed()
     rows = ((code(name), _printed(name, result)) for name, result in results.items())
     kinds = _reached([result for result in results.values() if isinstance(result, type)])
-    return "\n".join((HEAD, table(("Command", "Prints"), rows), *map(_object, kinds)))
+    return "\n".join((HEAD.format(version=SCHEMA), table(("Command", "Prints"), rows), *map(_object, kinds)))
+
+
+def printed() -> dict[str, type | str]:
+    """What each command prints: a dataclass, or a text about it."""
+    return {name: OTHERWISE.get(name) or _returned(name) for name in names() if name not in ALIASES}
 
 
 def _returned(command: str) -> type:
@@ -102,12 +111,12 @@ def _named(annotation: str) -> list[Any]:
 
 
 def _object(kind: type) -> str:
-    meanings = _meanings(kind)
-    rows = ((code(name), _type(annotation), meanings.get(name, "")) for name, annotation in _fields(kind).items())
+    documented = meanings(kind)
+    rows = ((code(name), _type(annotation), documented.get(name, "")) for name, annotation in _fields(kind).items())
     return f"### {kind.__name__}\n\n{first_line(kind.__doc__)}\n\n" + table(("Field", "Type", "Meaning"), rows)
 
 
-def _meanings(kind: type) -> dict[str, str]:
+def meanings(kind: type) -> dict[str, str]:
     """The docstrings of fields, which stand below them, and of properties."""
     body = cast("ast.ClassDef", ast.parse(inspect.getsource(kind)).body[0]).body
     found = {

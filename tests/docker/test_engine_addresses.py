@@ -151,7 +151,7 @@ def test_an_environment_may_have_an_engine_of_its_own(quick, relay):
     assert [each["deployment"]["env"] for each in found] == ["local", "staging"]
     assert all(each["healthy"] for each in found)
     assert deployer("down", "--all", cwd=quick).code == 0
-    assert deployer("status", "--all", "--json", cwd=quick).json == {"deployments": []}
+    assert deployer("status", "--all", "--json", cwd=quick).json["deployments"] == []
 
 
 def test_an_environment_on_another_machine_is_refused_without_tls(project, relay):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from support import schemas
 from support.containers import PROJECT, docker
 from support.deploying import deployer, refused
 from support.quick_server import quick_server
@@ -51,6 +52,7 @@ def test_an_image_is_pushed_and_known_by_its_digest(built: Path, registry: str) 
     ended = deployer("image", "push", "half_plus_two:1", "--tag", f"{registry}/{REPOSITORY}", "--json", cwd=built)
     assert ended.code == 0, ended.err
     pushed = ended.json
+    schemas.check("image push", pushed)
     assert pushed["image"] == f"{registry}/{REPOSITORY}:1"
     assert pushed["reference"] == f"{registry}/{REPOSITORY}@{pushed['digest']}"
     assert f"pushing {pushed['image']}" in ended.err

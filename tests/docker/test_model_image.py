@@ -14,6 +14,7 @@ from typing import Any
 import docker as sdk
 import pytest
 import requests
+from support import schemas
 from support.cli import SECONDS, started_anew
 from support.containers import LABEL, PROJECT, docker, remove_images, world
 from support.deploying import deployer, refused
@@ -61,6 +62,7 @@ def images() -> list[str]:
 def build(project: Path, *arguments: str) -> dict[str, Any]:
     ended = deployer("image", "build", *arguments, "--json", "-q", cwd=project)
     assert ended.code == 0, ended.err + ended.out
+    schemas.check("image build", ended.json)
     return ended.json
 
 

@@ -145,7 +145,7 @@ def test_its_owner_has_it_and_no_verb_touches_it(project, compose, form):
     directory = render(form, project, "half_plus_two:1", "--rest-port", "0", "--grpc-port", "0")
     with started(form, directory, compose):
         before = inspect(NAME)["Id"]
-        assert deployer("status", "--all", "--json", cwd=project).json == {"deployments": []}
+        assert deployer("status", "--all", "--json", cwd=project).json["deployments"] == []
         assert deployer("down", "--all", cwd=project).code == 10
         refused(
             deployer("up", "half_plus_two:1", cwd=project),

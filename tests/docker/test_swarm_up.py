@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import schemas
 from support.cli import ANY_PORTS
 from support.cluster import Cluster, Node
 from support.containers import PROJECT
@@ -52,6 +53,7 @@ def without_images(node: Node, repository: str) -> bool:
 def changed(project: Path, *arguments: str) -> Any:
     ended = deployer(*arguments, "--json", cwd=project)
     assert ended.code == 0, ended.err
+    schemas.check(arguments[0], ended.json)
     return ended.json
 
 

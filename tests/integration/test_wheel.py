@@ -80,7 +80,12 @@ def test_the_wheel_holds_what_it_should_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {f"deployer/_templates/{path.name}" for path in (ROOT / "templates").iterdir()} <= names
-    assert {"deployer/deployer.schema.json", "deployer/py.typed", "deployer/server/__main__.py"} <= names
+    assert {
+        "deployer/deployer.schema.json",
+        "deployer/results.schema.json",
+        "deployer/py.typed",
+        "deployer/server/__main__.py",
+    } <= names
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"deployer", "tf_deployer"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

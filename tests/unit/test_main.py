@@ -52,7 +52,7 @@ def test_a_bug_is_one_line_and_its_traceback_is_in_a_file(tmp_path, monkeypatch,
 
 def test_every_error_as_json_is_one_object_and_nothing_else(tmp_path):
     ended = in_process("versions", "nothing-there", "--json", cwd=tmp_path)
-    assert (ended.code, list(json.loads(ended.out))) == (4, ["error"])
+    assert (ended.code, list(json.loads(ended.out))) == (4, ["schema", "error"])
     assert Path(tmp_path / "models").exists() is False
 
 

@@ -1,6 +1,6 @@
 """Send one request and print the answer.
 
-The answer is JSON, with --json or without. The request goes to the REST API.
+The answer is JSON, with --json or without; --json adds the schema version. The request goes to the REST API.
 
 deployer predict digits
 deployer predict digits --input '{"instances": [[0.0, 0.5]]}'
@@ -43,7 +43,6 @@ def predict(
     settings: Annotated[Settings, PROJECT, ENGINE, STORE],
     output: Annotated[Output, QUIET],
 ) -> None:
-    del output  # the answer is printed as JSON in any case
     choice = _version_or_label(version, label)
     request = text if text not in (None, "-") else request_text.read(file or (Path("-") if text else None))
     if url is not None:
@@ -52,7 +51,7 @@ def predict(
         answer = deployer.predict(
             name, request, model=model, version=choice, settings=settings, progress=console.lines.note
         )
-    console.objects.show_json(answer)
+    output.show(answer, console.objects.show_answer)
 
 
 def _version_or_label(version: str | None, label: str | None) -> int | str | None:

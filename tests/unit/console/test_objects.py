@@ -11,15 +11,18 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from support import schemas
 from support.results import (
     PROOF,
     RESULTS,
+    STATUS,
     UP,
 )
 
 from deployer import console, results
 from deployer.errors import VerificationFailed
-from deployer.results.checks import DoctorResult, Finding, Report
+from deployer.results.checks import DoctorResult, Finding, MissingPackages, Report
+from deployer.results.differences import Numbers
 from deployer.results.launch import Rendered
 
 FAILURE = VerificationFailed("it answered wrong", hint="look at it", log=("first", "last"))
@@ -54,7 +57,9 @@ def test_a_result_is_one_object_with_all_of_its_fields(result, capsys):
     assert only_json(console.objects.json_value(result))
     console.objects.show_json(result)
     shown = capsys.readouterr()
-    assert json.loads(shown.out) == console.objects.json_value(result)
+    assert json.loads(shown.out) == {"schema": console.objects.SCHEMA, **console.objects.json_value(result)}
+    if type(result) not in (MissingPackages, Numbers):  # no command prints them
+        schemas.check(type(result).__name__, json.loads(shown.out))
     assert {field.name for field in dataclasses.fields(result)} <= set(json.loads(shown.out))
     assert shown.err == ""
 
@@ -87,12 +92,26 @@ def test_an_error_as_json_is_one_object_on_stdout(capsys):
     shown = capsys.readouterr()
     assert shown.err == ""
     assert json.loads(shown.out) == {
-        "error": {"code": 8, "message": "it answered wrong", "hint": "look at it", "log": ["first", "last"]}
+        "schema": console.objects.SCHEMA,
+        "error": {"code": 8, "message": "it answered wrong", "hint": "look at it", "log": ["first", "last"]},
     }
+    schemas.check("Failure", json.loads(shown.out))
+
+
+def test_an_answer_of_a_server_stays_as_it_is(capsys):
+    console.objects.show_answer({"predictions": [1]})
+    assert json.loads(capsys.readouterr().out) == {"predictions": [1]}
+
+
+def test_an_error_has_what_succeeded(capsys):
+    failure = VerificationFailed("one engine does not answer")
+    failure.results = (STATUS,)
+    console.objects.error_json(failure)
+    schemas.check("Failure", json.loads(capsys.readouterr().out))
 
 
 def test_json_is_json_on_a_terminal_without_umlauts(monkeypatch):
     written = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
     console.objects.show_json({"name": "m\u00fc\udcff"})
-    assert json.loads(written.getvalue()) == {"name": "m\u00fc\udcff"}
+    assert json.loads(written.getvalue())["name"] == "m\u00fc\udcff"
