@@ -106,6 +106,7 @@ def run() -> int:
 def _exit_code(reason: BaseException) -> int:
     """Report what ended the command, and return its exit code."""
     if isinstance(reason, Interrupted):
+        console.phases.end(failed=True)
         _print_error("; ".join(("interrupted", *undone(reason))))
         return INTERRUPTED
     if isinstance(reason, BrokenPipeError):

@@ -11,7 +11,8 @@ from typer import Argument, Option
 
 from deployer import console
 from deployer.config.fields import Group, doc
-from deployer.errors import DeployerError
+from deployer.errors import DeployerError, InvalidValue
+from deployer.results.progress import Event, Note
 
 if TYPE_CHECKING:
     from deployer.results.changes import UpResult
@@ -21,6 +22,8 @@ Result = TypeVar("Result")
 JSON = Group("json", "Output", always=True)
 QUIET = Group("quiet", "Output")
 VERBOSE = Group("verbose", "Output")
+PROGRESS = Group("progress", "Output")
+PROGRESS_FORMATS = ("auto", "plain", "json")
 
 Deployed = Annotated[
     str | None, Argument(metavar="NAME", help="The deployment; unset: deployer.toml's, or the only one.")
@@ -34,6 +37,12 @@ OfModel = Annotated[
 ]
 
 
+def _progress_format(text: str) -> str:
+    if text not in PROGRESS_FORMATS:
+        raise InvalidValue(f"--progress {text}: no such format", hint=f"use {', '.join(PROGRESS_FORMATS)}")
+    return text
+
+
 @dataclass(frozen=True)
 class Output:
     """How a result is printed."""
@@ -42,14 +51,21 @@ class Output:
     quiet: bool = doc(
         "print only the result, or the endpoint of a deploy, and notes", QUIET, names="--quiet -q", default=False
     )
+    progress: str = doc(
+        "how progress is shown on stderr: auto, plain, or json (JSON Lines)",
+        PROGRESS,
+        parse=_progress_format,
+        metavar="FORMAT",
+        default="auto",
+    )
     verbose: bool = doc(
         "list every check, not only a line for each model", VERBOSE, names="--verbose -v", default=False
     )
 
-    def progress(self, text: str) -> None:
-        """Print what an operation is doing, unless the output is quiet."""
-        if not self.quiet:
-            console.lines.progress(text)
+    def report(self, event: Event) -> None:
+        """Show what an operation is doing, unless the output is quiet."""
+        if not self.quiet or isinstance(event, Note):
+            console.phases.show(event, self.progress)
 
     def show(self, result: Result, as_text: Callable[[Result], None]) -> None:
         """Print a result as JSON or as text."""

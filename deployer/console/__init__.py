@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from deployer.console import images as images
     from deployer.console import lines as lines
     from deployer.console import objects as objects
+    from deployer.console import phases as phases
     from deployer.console import reports as reports
     from deployer.console import versions as versions
 else:
 
     def __getattr__(name: str) -> ModuleType:
-        if name in ("deployments", "images", "lines", "objects", "reports", "versions"):
+        if name in ("deployments", "images", "lines", "objects", "phases", "reports", "versions"):
             return import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

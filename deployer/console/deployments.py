@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deployer.console.lines import BOLD, GREEN, RED, colored, out, show_notices, table
+from deployer.console.lines import out, show_notices, table
 from deployer.console.reports import show_report
+from deployer.console.terminal import BOLD, GREEN, RED, colored
 from deployer.engines import run_dir
 from deployer.results.deployment import LOST, cli_name
 from deployer.results.served import format_models

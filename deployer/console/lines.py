@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deployer.console import phases
+from deployer.console.terminal import BOLD, RED, colored
 from deployer.errors import DeployerError
-
-GREEN, RED, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[1m", "\033[0m"
-
-
-def progress(text: str) -> None:
-    """Print a step that has begun, to stderr."""
-    print(f"… {text}", file=sys.stderr, flush=True)
 
 
 def out(text: str) -> None:
     """Print a line of data, to stdout."""
+    phases.end()
     print(text, flush=True)
 
 
@@ -37,11 +32,13 @@ def show_notices(notices: Sequence[str]) -> None:
 
 def note(text: str) -> None:
     """Print a note, to stderr."""
-    print(f"{colored('note:', BOLD)} {text}", file=sys.stderr)
+    phases.end()
+    print(phases.note_text(text), file=sys.stderr)
 
 
 def error(failure: DeployerError) -> None:
     """Print an error to stderr: its notices, its message, lines of the server's log, the hint, and what serves."""
+    phases.end(failed=True)
     show_notices(failure.notices)
     print(f"{colored('error:', RED)} {failure.message}", file=sys.stderr)
     for line in failure.log:
@@ -54,11 +51,5 @@ def error(failure: DeployerError) -> None:
 
 def bug(report: Path) -> None:
     """Print that deployer has a bug, with the file of the traceback."""
+    phases.end(failed=True)
     print(f"{colored('bug:', RED)} deployer failed unexpectedly; the traceback is in {report}", file=sys.stderr)
-
-
-def colored(text: str, color: str) -> str:
-    """Return the text in a colour where both streams are terminals and NO_COLOR is not set."""
-    if os.environ.get("NO_COLOR") or not sys.stdout.isatty() or not sys.stderr.isatty():
-        return text
-    return f"{color}{text}{PLAIN}"

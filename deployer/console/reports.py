@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deployer.console.lines import BOLD, GREEN, RED, colored, out, show_notices
+from deployer.console.lines import out, show_notices
+from deployer.console.terminal import BOLD, GREEN, RED, colored
 
 if TYPE_CHECKING:
     from deployer.results.checks import Check, Report

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer.console.lines import BOLD, GREEN, RED, colored, out, show_notices, table
+from deployer.console.lines import out, show_notices, table
+from deployer.console.terminal import BOLD, GREEN, RED, colored
 
 if TYPE_CHECKING:
     from deployer.results.differences import DiffResult

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from deployer.errors import SettingRefused
+from deployer.results.progress import Progress
 
 if TYPE_CHECKING:
     from deployer.config.spec import Docker, Gateway
@@ -155,7 +156,7 @@ class Images(Protocol):
     def find(self, names: Collection[str]) -> Mapping[str, NamedImage]:
         """Return the images that the engine has under these names."""
 
-    def pull(self, progress: Callable[[str], None]) -> None:
+    def pull(self, progress: Progress) -> None:
         """Pull the images that a launch needs and the engine does not have."""
 
 
@@ -217,7 +218,7 @@ class Engine(Protocol):
         that changes a deployment calls it first, with the lock held.
         """
 
-    def transfer(self, models: Sequence[Model], progress: Callable[[str], None]) -> None:
+    def transfer(self, models: Sequence[Model], progress: Progress) -> None:
         """Bring versions to where servers read them. Does nothing on an engine that sees the store of this machine.
 
         What is there already is not sent again. Raises EngineError.

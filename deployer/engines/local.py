@@ -11,6 +11,7 @@ from deployer.engines import ports, run_dir
 from deployer.engines.base import Address
 from deployer.results.deployment import Deployment
 from deployer.results.launch import NamedImage
+from deployer.results.progress import Progress
 from deployer.system.locks import lock_owner
 from deployer.system.owners import Owner
 
@@ -57,5 +58,5 @@ class NoImages:
         del names
         return {}
 
-    def pull(self, progress: Callable[[str], None]) -> None:
+    def pull(self, progress: Progress) -> None:
         """Do nothing."""

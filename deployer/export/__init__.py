@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deployer.errors import ExportFailed
 from deployer.export import fingerprints, op_checks, rewriting
-from deployer.export.base import ExportRequest, Progress, Saved, SourceKind
+from deployer.export.base import ExportRequest, Saved, SourceKind
 from deployer.export.digest import options_digest, request_digest
 from deployer.export.golden import source_answers
 from deployer.export.golden.source_answers import SourceAnswers
@@ -19,6 +19,7 @@ from deployer.export.runtime import stdout_on_stderr, writing_to
 from deployer.export.saved_models import directory
 from deployer.export.source_kinds import check_options, is_saved_model_source, kind_of, writes_warmup
 from deployer.results.model import GoldenSummary, Source
+from deployer.results.progress import Phase, Progress
 from deployer.savedmodel import lfs_pointers, reader
 from deployer.savedmodel.layout import WARMUP_FILE
 
@@ -113,7 +114,7 @@ def record_golden(target: Path, request: ExportRequest, progress: Progress) -> G
     with stdout_on_stderr(), writing_to(target):
         summary = golden.make(target, request.examples, _source_answers(target, request), progress)
         if (target / WARMUP_FILE).exists():
-            progress("asking what the source's own warm-up file asks")
+            progress(Phase("asking what the source's own warm-up file asks"))
             records = warmup.check(target)
         else:
             records = warmup.make(target, request.warmup_sizes) if writes_warmup(request) else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +11,7 @@ from typing import Protocol
 from deployer.config.fields import option_name
 from deployer.config.options import ExportFields
 from deployer.results.model import TensorSpec
-
-Progress = Callable[[str], None]
+from deployer.results.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)

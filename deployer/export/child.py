@@ -17,12 +17,13 @@ from typing import Any, Protocol, cast
 from deployer import errors, export
 from deployer.errors import DeployerError, ModelError
 from deployer.export import crashes
-from deployer.export.base import ExportRequest, Progress, Saved
+from deployer.export.base import ExportRequest, Saved
 from deployer.export.child_output import ChildOutput
 from deployer.export.keras import file as keras_file
 from deployer.export.worker_calls import Call, ProcessContext
 from deployer.results.differences import Numbers, OutputDistance
 from deployer.results.model import GoldenSummary, Model
+from deployer.results.progress import Phase, Progress
 from deployer.system.packages import require_tensorflow
 from deployer.system.wait import Deadline
 
@@ -190,7 +191,7 @@ class Child:
         phase = "starting"
         while (message := self._next_message()) is not None:
             if "progress" in message:
-                progress(message["progress"])
+                progress(Phase(message["progress"]))
             elif "phase" in message:
                 phase = message["phase"]
             elif "result" in message:

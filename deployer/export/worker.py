@@ -90,12 +90,12 @@ def _send(connection: Connection, message: Mapping[str, object]) -> None:
 
 def _save(connection: Connection, request: export.ExportRequest, target: Path) -> export.Saved:
     phase.enter(phase.LOADING)
-    return export.save(request, target, lambda text: _send(connection, {"progress": text}))
+    return export.save(request, target, lambda event: _send(connection, {"progress": str(event)}))
 
 
 def _record_golden(connection: Connection, target: Path, request: export.ExportRequest) -> GoldenSummary:
     phase.enter(phase.ASKING)
-    return export.record_golden(target, request, lambda text: _send(connection, {"progress": text}))
+    return export.record_golden(target, request, lambda event: _send(connection, {"progress": str(event)}))
 
 
 def _measure(_connection: Connection, before: Model, after: Model) -> Numbers:

@@ -8,9 +8,10 @@ from deployer.config.options import Settings
 from deployer.errors import UsageError
 from deployer.results.differences import DiffResult, Numbers, VersionFigures
 from deployer.results.model import Model, check_name, check_version
+from deployer.results.progress import Phase, Progress, no_progress
 from deployer.rollout.lost_versions import suggest_recovery
 from deployer.rollout.targets import name_for
-from deployer.rollout.workspace import Progress, no_progress, open_workspace
+from deployer.rollout.workspace import open_workspace
 from deployer.savedmodel import compatibility
 from deployer.store.store import Store
 from deployer.system.packages import require_tensorflow
@@ -63,7 +64,7 @@ def _numbers(old: Model, new: Model, progress: Progress) -> Numbers:
     from deployer.export import child
 
     require_tensorflow("a comparison of answers", "; --signatures compares signatures alone")
-    progress(f"asking version {new.version} the golden questions of version {old.version}")
+    progress(Phase(f"asking version {new.version} the golden questions of version {old.version}"))
     return child.measure(old, new)
 
 

@@ -14,20 +14,14 @@ from deployer.engines.base import Engine
 from deployer.errors import DeploymentNotFound, EngineError, LedgerError
 from deployer.results.changes import DownResult
 from deployer.results.deployment import GONE, LOST, Deployment
+from deployer.results.progress import Phase, Progress, no_progress
 from deployer.rollout import gone, image_copies, lookup, other_deployments
 from deployer.rollout import plan as planning
 from deployer.rollout.journal import record_release
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.rollout.notices import certificates
 from deployer.rollout.notices.collect import collect_notices
-from deployer.rollout.workspace import (
-    Progress,
-    Workspace,
-    engine_key,
-    no_progress,
-    open_all_environments,
-    open_workspace,
-)
+from deployer.rollout.workspace import Workspace, engine_key, open_all_environments, open_workspace
 from deployer.system.attempts import collect_errors, merge_errors
 
 Confirm = Callable[[tuple[str, ...]], bool]
@@ -149,9 +143,8 @@ def _down(
     state_dir = _other_state_dir(workspace, engine)
     lost = engine.inventory.lost(name, env)
     for each in lost:
-        progress(
-            f"stopping process {each.pid}, whose state directory is {LOST}: {name} [{env}] on {engine.traits.name}"
-        )
+        process = f"process {each.pid}, whose state directory is {LOST}"
+        progress(Phase(f"stopping {process}: {name} [{env}] on {engine.traits.name}"))
         engine.discard(each)
     if lost and key not in engine.inventory.names():  # do not create the lock and the history again
         removal = planning.plan_removal(lost[-1])
@@ -199,7 +192,7 @@ def _record_and_remove(
     if removed is None:
         engine.remove(*key)
         return
-    progress("stopping {} [{}] on {}".format(*key, engine.traits.name))
+    progress(Phase("stopping {} [{}] on {}".format(*key, engine.traits.name)))
     plan = planning.plan_removal(removed)
     with record_release(ledger, removed, plan, engine.traits.name) as record:
         for step in plan.steps:

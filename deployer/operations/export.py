@@ -7,12 +7,13 @@ from functools import partial
 from os import PathLike
 
 from deployer.config.options import Settings
+from deployer.results.progress import Progress, no_progress
 from deployer.results.versions import ExportResult
 from deployer.rollout import lost_versions
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import export_into
 from deployer.rollout.targets import as_text, name_for, refuse_tag
-from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
+from deployer.rollout.workspace import Workspace, open_workspace
 
 
 def export(

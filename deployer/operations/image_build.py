@@ -5,8 +5,9 @@ from __future__ import annotations
 from deployer.config.options import Settings
 from deployer.results.checks import Report
 from deployer.results.images import ImageBuilt
+from deployer.results.progress import Phase, Progress, no_progress
 from deployer.rollout.model_image import TRIAL_ENV, ImagePlan, check_models, plan_image, verify_image
-from deployer.rollout.workspace import Progress, no_progress, open_workspace
+from deployer.rollout.workspace import open_workspace
 
 
 def image_build(
@@ -35,7 +36,7 @@ def image_build(
         plan.engine.recover(plan.launch.name, TRIAL_ENV)
         created = not images.has(image.id)
         if created:
-            progress(f"adding {image.size / 1e6:,.1f} MB to {plan.workspace.spec.docker.image}")
+            progress(Phase(f"adding {image.size / 1e6:,.1f} MB to {plan.workspace.spec.docker.image}"))
         loaded = images.load(image, progress) if created else image.id
         report = _verify(plan, loaded, progress)
         images.name(loaded, name)

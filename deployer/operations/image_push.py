@@ -12,9 +12,10 @@ from deployer.engines.docker.model_image.engine_images import ModelImages
 from deployer.engines.docker.model_image.names import check_name, with_tag
 from deployer.errors import EngineError, UsageError
 from deployer.results.images import ImagePushed
+from deployer.results.progress import Progress, no_progress
 from deployer.rollout.model_image import plan_image
 from deployer.rollout.targets import STORED
-from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
+from deployer.rollout.workspace import Workspace, open_workspace
 
 
 def image_push(

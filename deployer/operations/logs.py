@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deployer.config.options import Settings
+from deployer.results.progress import Note, Progress, no_progress
 from deployer.rollout import lookup
-from deployer.rollout.workspace import Progress, no_progress, open_workspace
+from deployer.rollout.workspace import open_workspace
 
 
 def logs(
@@ -26,5 +27,5 @@ def logs(
     if deployment.silence:
         from deployer.rollout.restart import restart_hint
 
-        progress(f"{deployment.silence}: {restart_hint(workspace, deployment)}")
+        progress(Note(f"{deployment.silence}: {restart_hint(workspace, deployment)}"))
     return workspace.for_deployment(deployment.name).engine.logs(deployment, tail, follow=follow)

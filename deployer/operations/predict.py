@@ -17,9 +17,10 @@ from deployer.config.spec import check_label
 from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed, RequestRefused, UsageError
 from deployer.results.deployment import Deployment, Endpoints
 from deployer.results.model import check_name
+from deployer.results.progress import Note, Progress, no_progress
 from deployer.results.served import ServedModel
 from deployer.rollout import image_source, killed_releases, lookup, lost_versions, restart, served_models
-from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
+from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.savedmodel import tensors
 from deployer.verification import golden
 from deployer.verification.golden import GoldenCase
@@ -45,10 +46,10 @@ def predict(
     deployment = lookup.find_running(workspace, name)
     workspace = image_source.serving(workspace, deployment) if body is None else workspace
     if note := restart.config_note(workspace, deployment):
-        progress(note)
+        progress(Note(note))
     engine = workspace.for_deployment(deployment.name).engine
     for note in killed_releases.killed_notes(workspace.ledger_of(engine), engine, deployment):
-        progress(note)
+        progress(Note(note))
     accepted = _model(deployment, model)
     served = _served_now(deployment, accepted)
     number = _labelled_version(workspace, deployment, version, served) if isinstance(version, str) else version
@@ -56,7 +57,7 @@ def predict(
         raise _not_served(workspace, deployment, served, number)
     answers = served.versions[-1] if number is None else number
     if deployment.reloading_to is not None and answers not in accepted.versions:
-        progress(f"{served.name}:{answers} answers, which was not accepted; the deployment records {accepted}")
+        progress(Note(f"{served.name}:{answers} answers, which was not accepted; the deployment records {accepted}"))
     question = _text(body) if body is not None else _golden_question(workspace, deployment, served, number, progress)
     try:
         return workspace.client(deployment).post_predict(served.name, version, question.encode())
@@ -188,7 +189,7 @@ def _golden_question(
         raise GoldenError(f"{label} has no golden set to take a question from", hint=hint)
     case = _first_case(cases)
     origin = f"its first question in the golden set ({model.golden.origin})"
-    progress(f"{label} is asked for its signature {case.signature}: {origin}")
+    progress(Note(f"{label} is asked for its signature {case.signature}: {origin}"))
     columns = {name: tensors.to_json(array) for name, array in case.inputs.items()}
     return json.dumps({"signature_name": case.signature, "inputs": columns})
 

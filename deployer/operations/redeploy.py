@@ -11,13 +11,14 @@ from deployer.errors import DeployFailed, ModelError, NotReady, UsageError, Veri
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment
 from deployer.results.history import LABEL, REDEPLOY
+from deployer.results.progress import Progress, no_progress
 from deployer.results.served import ServedModel
 from deployer.rollout import image_change, image_source, lookup, lost_versions, served_models, source_changes
 from deployer.rollout.change import change
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
-from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
+from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.store.integrity import find_damage
 from deployer.store.store import Store
 

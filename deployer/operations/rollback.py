@@ -16,13 +16,14 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment
 from deployer.results.history import ROLLBACK, Outcome, Release
 from deployer.results.plan import Change
+from deployer.results.progress import Progress, no_progress
 from deployer.results.served import ServedModel, format_models
 from deployer.rollout import image_copies, image_source, killed_releases, lookup, lost_versions, other_deployments
 from deployer.rollout.change import change
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
 from deployer.rollout.release_settings import IMAGE
-from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
+from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.store.integrity import find_damage
 from deployer.store.manifest import FOREIGN
 from deployer.store.store import Store

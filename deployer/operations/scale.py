@@ -13,6 +13,7 @@ from deployer.results.deployment import Deployment
 from deployer.results.history import SCALE
 from deployer.results.launch import Launch, Rendered
 from deployer.results.plan import Change, Plan
+from deployer.results.progress import Progress, no_progress
 from deployer.rollout import lookup
 from deployer.rollout import plan as planning
 from deployer.rollout.executor import Context, Execution, execute
@@ -23,7 +24,7 @@ from deployer.rollout.notices import reverts
 from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.reload import recover_interrupted
 from deployer.rollout.serving_note import note_what_serves
-from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
+from deployer.rollout.workspace import Workspace, open_workspace
 
 
 def scale(

@@ -13,19 +13,14 @@ from deployer.config.options import LOCATION, Settings
 from deployer.engines.base import Engine
 from deployer.results.deployment import LOST, Deployment, cli_name
 from deployer.results.launch import NamedImage
+from deployer.results.progress import Note, Progress, no_progress
 from deployer.results.running import DeploymentStatus
 from deployer.results.served import format_models
 from deployer.rollout import gone, health, killed_releases, lookup, other_deployments
 from deployer.rollout.addresses import exposure
 from deployer.rollout.causes import image_change
 from deployer.rollout.restart import config_note, restart_hint
-from deployer.rollout.workspace import (
-    Progress,
-    Workspace,
-    no_progress,
-    open_all_environments,
-    open_workspace,
-)
+from deployer.rollout.workspace import Workspace, open_all_environments, open_workspace
 from deployer.store.store import Store
 from deployer.system.attempts import collect_errors, merge_errors
 
@@ -62,7 +57,7 @@ def status(
     observed = {each.deployment.release: each for each in found}
     shown = [each for each in observed.values() if all_envs or each.deployment.env == workspace.spec.env]
     if not shown and (observed or not failures):
-        progress(_nothing_deployed(workspace, tuple(each.deployment for each in observed.values()), all_projects))
+        progress(Note(_nothing_deployed(workspace, tuple(each.deployment for each in observed.values()), all_projects)))
     if not failures:
         _note_gone(workspace, found, None if all_envs else workspace.spec.env, progress)
     _note_unused_gateway(workspace, shown, progress)
@@ -108,7 +103,7 @@ def _note_unused_gateway(workspace: Workspace, shown: Collection[_Found], progre
     own = [each.deployment for each in shown if each.deployment.env == workspace.spec.env]
     unused = unused_settings(workspace.spec.gateway, workspace.origins)
     if unused and own and not any(deployment.gateway for deployment in own):
-        progress(unused)
+        progress(Note(unused))
 
 
 def _note_gone(workspace: Workspace, found: Collection[_Found], env: str | None, progress: Progress) -> None:
@@ -119,7 +114,7 @@ def _note_gone(workspace: Workspace, found: Collection[_Found], env: str | None,
         for each in gone.find_all(opened, known, env):
             hint = restart_hint(opened, each, f"serves {format_models(each.models)} again")
             left = "; its gateway still holds the ports" if engine.leftovers(each.name, each.env) else ""
-            progress(f"{gone.note(each)}{left}: {hint}")
+            progress(Note(f"{gone.note(each)}{left}: {hint}"))
 
 
 def _note_other_directories(workspace: Workspace, shown: Collection[_Found], progress: Progress) -> None:
@@ -127,7 +122,7 @@ def _note_other_directories(workspace: Workspace, shown: Collection[_Found], pro
     keys = {(each.deployment.name, each.deployment.env) for each in shown}
     for text, other in other_deployments.second_deployments(workspace, *sorted(keys)):
         command = other_deployments.command_line(workspace, "status", other.option, other.env(workspace))
-        progress(f"{text} is deployed from another state directory, too: {command} shows that one")
+        progress(Note(f"{text} is deployed from another state directory, too: {command} shows that one"))
 
 
 def _named(workspace: Workspace, name: str, progress: Progress) -> tuple[_Found, ...]:
@@ -155,7 +150,7 @@ def _deployments(
         _show_killed(each, found, progress, env=env)
     found += tuple(lost for each in opened for lost in _lost(each))
     for stranger in engine.inventory.conflicts():
-        progress(f"{stranger}; it is left alone")
+        progress(Note(f"{stranger}; it is left alone"))
     return found
 
 
@@ -166,7 +161,7 @@ def _show_killed(
     engine, keys = workspace.engine, {(each.deployment.name, each.deployment.env) for each in found}
     for killed, note in killed_releases.notes(workspace.ledger_of(engine), engine, name, env):
         if (killed.name, killed.env) not in keys:
-            progress(note)
+            progress(Note(note))
 
 
 def _lost(workspace: Workspace, *key: str) -> tuple[_Found, ...]:

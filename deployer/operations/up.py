@@ -7,13 +7,14 @@ from os import PathLike
 
 from deployer.config.options import Settings
 from deployer.results.changes import UpResult
+from deployer.results.progress import Progress, no_progress
 from deployer.rollout import addresses, image_copies, lost_versions
 from deployer.rollout.change import deploy, expect_plan, preview
 from deployer.rollout.desired import desired_spec, targeted_model
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.preflight import check_before_export
 from deployer.rollout.targets import as_text, is_image
-from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
+from deployer.rollout.workspace import Workspace, open_workspace
 
 
 def up(

@@ -19,8 +19,9 @@ from deployer.engines.swarm.api import SwarmApi
 from deployer.errors import ConfigError
 from deployer.results.deployment import Deployment
 from deployer.results.plan import BuildImage, PushImage, Step
+from deployer.results.progress import Phase, Progress
 from deployer.rollout.model_image import ImagePlan, check_models, plan_of_stored
-from deployer.rollout.workspace import Progress, Workspace
+from deployer.rollout.workspace import Workspace
 
 KEY = "image.repository"
 WITH_REGISTRY = re.compile(rf"{HOST}/.+")
@@ -95,7 +96,7 @@ class BuiltImage:
             return Made(reference, image.id)
         name, loaded = self._name(image.id), image.id
         if not self.images.has(image.id):
-            progress(f"building {name}: {image.size / 1e6:,.1f} MB on {self.plan.workspace.spec.docker.image}")
+            progress(Phase(f"building {name}: {image.size / 1e6:,.1f} MB on {self.plan.workspace.spec.docker.image}"))
             loaded = self.images.load(image, progress)
         self.images.name(loaded, name)
         if reference := self._deployed(loaded) or self._available(loaded):

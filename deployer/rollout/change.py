@@ -16,6 +16,7 @@ from deployer.results.history import ROLLBACK
 from deployer.results.launch import Launch
 from deployer.results.model import Model
 from deployer.results.plan import Change, Plan
+from deployer.results.progress import Progress, no_progress
 from deployer.results.served import ServedModel
 from deployer.rollout import addresses, gone, killed_releases, lookup, lost_versions
 from deployer.rollout.breaking_changes import NONE_DECLARED, signatures_of_lost_versions
@@ -36,7 +37,7 @@ from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.preview import check_versions, decide_plan, preview_change, resolve_with_labels
 from deployer.rollout.reload import recover_interrupted
 from deployer.rollout.serving_note import note_what_serves
-from deployer.rollout.workspace import Progress, Workspace, no_progress
+from deployer.rollout.workspace import Workspace
 from deployer.store.store import kept_note
 
 DesiredState = Callable[[Deployment], Spec]

@@ -34,6 +34,7 @@ from deployer.results.plan import (
     VerifyCandidate,
     VerifyServing,
 )
+from deployer.results.progress import Phase, Progress
 from deployer.results.served import format_models
 from deployer.rollout import reload
 from deployer.rollout.gate import Gate
@@ -41,7 +42,7 @@ from deployer.rollout.journal import Journal, best_effort, no_journal
 from deployer.rollout.monitor import NO_MONITOR, TrafficMonitor
 from deployer.rollout.readiness import attach_server_logs
 from deployer.rollout.undo import Undo, UndoStack
-from deployer.rollout.workspace import Progress, Workspace, no_progress
+from deployer.rollout.workspace import Workspace
 
 if TYPE_CHECKING:
     from deployer.results.traffic import TrafficFigures
@@ -58,6 +59,10 @@ class Execution:
     traffic: TrafficFigures | None = None
 
 
+def _no_record(_: str) -> None:
+    """Record nothing."""
+
+
 @dataclass
 class Context:
     """What the steps of one plan share: their tools, and the state that they have reached so far."""
@@ -68,7 +73,7 @@ class Context:
 
     notice: Callable[[str], None]
     journal: Journal = no_journal
-    started: Callable[[str], None] = no_progress
+    started: Callable[[str], None] = _no_record
     """Writes which server was started as the candidate."""
 
     monitor: TrafficMonitor = NO_MONITOR
@@ -145,7 +150,7 @@ def _start_candidate(_: StartCandidate, context: Context, undo: UndoStack) -> No
     engine.images.pull(context.progress)
     engine.transfer(context.gate.models, context.progress)
     context.candidate_undo = undo.push(Undo(partial(engine.recover, *launch.key), "the candidate was removed"))
-    context.progress(f"starting a candidate on the {engine.traits.name} engine")
+    context.progress(Phase(f"starting a candidate on the {engine.traits.name} engine"))
     context.candidate = engine.stage(launch)
     context.started(context.candidate.release)
     smoke.preload(context.gate.models)  # costs no time here: the candidate is loading
@@ -202,7 +207,7 @@ def _promote(step: Promote, context: Context, undo: UndoStack) -> None:
             raise DeployFailed(message, hint=error.hint, log=error.log) from error
 
     context.replaced = old
-    context.progress("keeping its ports open" if step.published else "opening the public ports")
+    context.progress(Phase("keeping its ports open" if step.published else "opening the public ports"))
     context.monitor.switching()
     try:
         with attach_server_logs(context.engine, candidate):
@@ -245,7 +250,7 @@ def _replace_gateway(step: ReplaceGateway, context: Context, undo: UndoStack) ->
             _perform(each, context, undo)
 
     context.engine.images.pull(context.progress)
-    context.progress("replacing the gateway" if step.running else "starting a gateway")
+    context.progress(Phase("replacing the gateway" if step.running else "starting a gateway"))
     context.serving = context.engine.replace_gateway(context.serving_server(), accept)
 
 
@@ -255,7 +260,7 @@ def _change_models(step: LoadVersions | Reload | RecordModels, context: Context,
         if context.candidate is None:
             context.gate.check_read_files(Change.RELOAD, server, every_file=True)
             context.engine.transfer(context.gate.models, context.progress)
-        context.progress("reloading the running server")
+        context.progress(Phase("reloading the running server"))
         context.monitor.switching()
         context.reload_undo = undo.push(_undo_reload(context, server))
     context.serving = reload.perform(step, context.workspace, server)
@@ -274,7 +279,7 @@ def _undo_reload(context: Context, before: Deployment) -> Undo:
 
 def _scale(step: Scale, context: Context, undo: UndoStack) -> None:
     before, engine = context.serving_server(), context.engine
-    context.progress(f"{'starting' if step.after > step.before else 'draining'} servers: {step.after} in all")
+    context.progress(Phase(f"{'starting' if step.after > step.before else 'draining'} servers: {step.after} in all"))
     undo.push(
         Undo(partial(engine.scale, before, step.before), f"{step.before} run again", "the number of servers was reset")
     )

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from deployer.client.sample_request import DEFAULT_SIGNATURE
 from deployer.results.model import Model, SavedModelInfo, Source, check_name, check_version
+from deployer.results.progress import Phase, Progress
 from deployer.results.versions import ExportResult
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.targets import name_for, next_version, own_version
-from deployer.rollout.workspace import Progress
 from deployer.savedmodel import equality, reader
 from deployer.savedmodel.layout import MANIFEST_FILE
 from deployer.store.manifest import recorded_digests
@@ -141,7 +141,7 @@ class _Export:
             number = self.options.version or self._next_version(own)
             renumbered = _renumbered(own, number, self.options)
             notices.extend(renumbered)
-            self.progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {self.name}:{number}")
+            self.progress(Phase(f"storing {info.size_bytes / 1e6:,.1f} MB as {self.name}:{number}"))
             model = self.store.publish(stage, origin, golden, number, (*notes, *renumbered))
             return ExportResult(model, created=True, notices=tuple(notices))
 

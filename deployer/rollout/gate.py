@@ -14,6 +14,7 @@ from deployer.results.deployment import Deployment
 from deployer.results.launch import Launch
 from deployer.results.model import Model
 from deployer.results.plan import Change
+from deployer.results.progress import Phase, Progress
 from deployer.results.served import ServedModel
 from deployer.rollout import other_deployments, served_models
 from deployer.rollout.breaking_changes import (
@@ -29,7 +30,7 @@ from deployer.rollout.damage import refuse_damaged
 from deployer.rollout.memory import MemoryReading, insufficient_memory
 from deployer.rollout.readiness import attach_server_logs, await_models
 from deployer.rollout.served_models import all_loaded
-from deployer.rollout.workspace import Progress, Workspace
+from deployer.rollout.workspace import Workspace
 from deployer.store.manifest import FOREIGN
 
 SAME_SERVERS = (Change.NOTHING, Change.SCALE)
@@ -167,7 +168,7 @@ class Gate:
 
         await_models(self.workspace, server, self.launch.models)
         client = self.workspace.client(server)
-        self.progress("verifying its answers over REST and gRPC")
+        self.progress(Phase("verifying its answers over REST and gRPC"))
         report = smoke.verify(client, self.models, self.workspace.tolerance, again=again)
         limit = self.workspace.spec.gate.max_slowdown
         if report.ok and serving is not None and limit is not None:
@@ -206,7 +207,7 @@ class Gate:
     def _compare_pace(self, candidate: Deployment, serving: Deployment, limit: float) -> Iterator[Check]:
         from deployer.verification import smoke
 
-        self.progress("comparing its latency with that of the serving version")
+        self.progress(Phase("comparing its latency with that of the serving version"))
         new_client, old_client = self.workspace.client(candidate), self.workspace.client(serving)
         for served in serving.models:
             try:

@@ -16,6 +16,7 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment
 from deployer.results.model import Model
 from deployer.results.plan import Plan, Step
+from deployer.results.progress import Progress, no_progress
 from deployer.rollout import change as changing
 from deployer.rollout import image_copies, image_source, lost_versions
 from deployer.rollout.change import DesiredState
@@ -30,7 +31,7 @@ from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.preflight import check_platform
 from deployer.rollout.preview import preview_models
 from deployer.rollout.serving_note import note_what_serves
-from deployer.rollout.workspace import Progress, Workspace, no_progress
+from deployer.rollout.workspace import Workspace
 
 if TYPE_CHECKING:
     from deployer.rollout.built_image import Made

@@ -25,10 +25,11 @@ from deployer.engines.docker.model_image.labels import Contents
 from deployer.engines.run_dir import IMAGES_DIR
 from deployer.errors import BrokenModel, EngineError, InvalidValue, ModelError, SettingRefused, UsageError
 from deployer.results.deployment import Deployment
+from deployer.results.progress import Phase, Progress, no_progress
 from deployer.rollout import image_copies
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.targets import STORED
-from deployer.rollout.workspace import Progress, Workspace, no_progress
+from deployer.rollout.workspace import Workspace
 from deployer.store.integrity import find_damage
 from deployer.store.manifest import compute_digest
 from deployer.store.store import Store
@@ -225,7 +226,7 @@ def _ensure_copy(  # noqa: PLR0913, PLR0917
     try:
         versions = [each for each in _versions(contents) if store is None or not _link(store, each, stage)]
         if versions:
-            progress("copying the models out of the image, to verify its answers")
+            progress(Phase("copying the models out of the image, to verify its answers"))
             names = [f"{name}/{version}" for name, version, _ in versions]
             engine.model_images.copy_models(reference, names, stage)
         _check_models(reference, contents, Store(stage))

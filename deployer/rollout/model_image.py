@@ -16,6 +16,7 @@ from deployer.results.checks import Report
 from deployer.results.deployment import LOOPBACK
 from deployer.results.launch import Launch
 from deployer.results.model import Model
+from deployer.results.progress import Phase, Progress
 from deployer.results.served import ServedModel
 from deployer.rollout import lost_versions
 from deployer.rollout.desired import desired_spec
@@ -26,7 +27,7 @@ from deployer.rollout.memory import MemoryReading
 from deployer.rollout.readiness import attach_server_logs
 from deployer.rollout.render_target import stored_versions, suggest_export
 from deployer.rollout.targets import TO_RENDER
-from deployer.rollout.workspace import Progress, Workspace
+from deployer.rollout.workspace import Workspace
 from deployer.system.files import chmod_command, first_unreadable
 
 TRIAL_ENV = "image"
@@ -116,7 +117,7 @@ def verify_image(plan: ImagePlan, image: str, progress: Progress) -> Report:
     )
     workspace = dataclasses.replace(plan.workspace, engines=(engine,))
     gate = dataclasses.replace(plan, workspace=workspace, engine=engine, launch=launch).gate(progress)
-    progress("starting a server of the image")
+    progress(Phase("starting a server of the image"))
     try:
         candidate = engine.stage(launch)
         with attach_server_logs(engine, candidate):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -26,13 +26,6 @@ if TYPE_CHECKING:
     from deployer.client.client import Client
     from deployer.store.store import Store
     from deployer.verification.golden import Tolerance
-
-Progress = Callable[[str], None]
-"""Shows in a line what is being done."""
-
-
-def no_progress(_: str) -> None:
-    """Show nothing."""
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,12 @@ def test_what_was_tried_is_started_again_though_its_tag_has_moved_meanwhile(proj
     tried = inspect(NAME)["Image"]
     monkeypatch.chdir(project)
     settings = Settings(engine="docker", rest_port=free_port())
-    result = library_up("half_plus_two:1", settings=settings, progress=lambda said: "ports" in said and retag("two"))
+
+    def move_the_tag(event: object) -> None:
+        if "ports" in str(event):
+            retag("two")
+
+    result = library_up("half_plus_two:1", settings=settings, progress=move_the_tag)
     assert result.plan.change is Change.REPLACE
     assert inspect_image(MOVING) != tried
     assert inspect(NAME)["Image"] == tried

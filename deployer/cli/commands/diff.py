@@ -14,7 +14,7 @@ from typer import Argument, Exit, Option
 
 import deployer
 from deployer import console
-from deployer.cli.options import QUIET, Output
+from deployer.cli.options import PROGRESS, QUIET, Output
 from deployer.config.options import STORE, Settings
 from deployer.errors import BREAKING
 from deployer.results.model import check_version
@@ -27,10 +27,10 @@ def diff(
     signatures: Annotated[bool, Option("--signatures", help="Compare signatures alone; run neither version.")] = False,
     *,
     settings: Annotated[Settings, STORE],
-    output: Annotated[Output, QUIET],
+    output: Annotated[Output, QUIET, PROGRESS],
 ) -> None:
     versions = check_version(before), check_version(after)
-    result = deployer.diff(name, *versions, numbers=not signatures, settings=settings, progress=output.progress)
+    result = deployer.diff(name, *versions, numbers=not signatures, settings=settings, progress=output.report)
     output.show(result, console.versions.show_diff)
     if result.breaking:
         raise Exit(BREAKING)

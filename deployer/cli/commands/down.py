@@ -17,7 +17,7 @@ from typer import Option
 
 import deployer
 from deployer import console
-from deployer.cli.options import QUIET, Deployed, Output
+from deployer.cli.options import PROGRESS, QUIET, Deployed, Output
 from deployer.config.options import ENGINE, LOCATION, LOCK, PROJECT, Settings
 from deployer.errors import UsageError
 
@@ -31,17 +31,17 @@ def down(
     yes: Annotated[bool, Option("--yes", "-y", help="Do not ask before deployments of other projects go.")] = False,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE, LOCK],
-    output: Annotated[Output, QUIET],
+    output: Annotated[Output, QUIET, PROGRESS],
 ) -> None:
     _check(name, everything, all_projects, settings.typed("env"), settings.typed(*LOCATION))
     if not everything:
-        result = deployer.down(name, settings=settings, progress=output.progress)
+        result = deployer.down(name, settings=settings, progress=output.report)
         output.show(result, lambda one: console.deployments.show_down([one]))
         return
     confirm = (lambda _: True) if yes else partial(_confirm, settings.typed(*LOCATION))
     with output.partial_results(console.deployments.show_down):
         removed = deployer.down_all(
-            all_projects=all_projects, confirm=confirm, settings=settings, progress=output.progress
+            all_projects=all_projects, confirm=confirm, settings=settings, progress=output.report
         )
         output.show({"deployments": removed}, lambda _: console.deployments.show_down(removed))
 
@@ -60,6 +60,7 @@ def _confirm(location: str, deployments: tuple[str, ...]) -> bool:
     listed = "\n".join(f"  {deployment}" for deployment in deployments)
     if not sys.stdin.isatty():
         raise UsageError(f"these belong to other projects:\n{listed}", hint="--yes removes them without a question")
+    console.phases.end()
     typer.echo(f"These belong to other projects:\n{listed}", err=True)
     if not typer.confirm("Remove them, too?", err=True):
         raise UsageError("nothing was removed", hint=f"deployer down --all{location} removes this project's alone")

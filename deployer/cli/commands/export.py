@@ -18,7 +18,7 @@ from typer import Argument
 
 import deployer
 from deployer import console
-from deployer.cli.options import QUIET, Output
+from deployer.cli.options import PROGRESS, QUIET, Output
 from deployer.config.options import ENGINE, PROJECT, STORE, Settings
 from deployer.rollout.export_options import ExportOptions
 
@@ -32,7 +32,7 @@ def export(
     ],
     options: ExportOptions,
     settings: Annotated[Settings, PROJECT, ENGINE, STORE],
-    output: Annotated[Output, QUIET],
+    output: Annotated[Output, QUIET, PROGRESS],
 ) -> None:
-    result = deployer.export_model(source, options=options, settings=settings, progress=output.progress)
+    result = deployer.export_model(source, options=options, settings=settings, progress=output.report)
     output.show(result, console.versions.show_export)

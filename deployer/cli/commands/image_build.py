@@ -16,7 +16,7 @@ from typer import Argument, Option
 
 import deployer
 from deployer import console
-from deployer.cli.options import QUIET, VERBOSE, Output
+from deployer.cli.options import PROGRESS, QUIET, VERBOSE, Output
 from deployer.config.options import CONTAINER, GATE, LOCK, PROJECT, STORE, TEMPLATES, Settings
 
 
@@ -30,7 +30,7 @@ def image_build(
     ] = None,
     *,
     settings: Annotated[Settings, PROJECT, STORE, CONTAINER, TEMPLATES, GATE, LOCK],
-    output: Annotated[Output, QUIET, VERBOSE],
+    output: Annotated[Output, QUIET, PROGRESS, VERBOSE],
 ) -> None:
-    result = deployer.image_build(target, tag=tag, settings=settings, progress=output.progress)
+    result = deployer.image_build(target, tag=tag, settings=settings, progress=output.report)
     output.show(result, lambda built: console.images.show_built(built, verbose=output.verbose, quiet=output.quiet))

@@ -16,7 +16,7 @@ from typer import Argument, Option
 
 import deployer
 from deployer import console
-from deployer.cli.options import QUIET, Output
+from deployer.cli.options import PROGRESS, QUIET, Output
 from deployer.config.options import PROJECT, STORE, Settings
 
 
@@ -29,7 +29,7 @@ def image_push(
     ] = None,
     *,
     settings: Annotated[Settings, PROJECT, STORE],
-    output: Annotated[Output, QUIET],
+    output: Annotated[Output, QUIET, PROGRESS],
 ) -> None:
-    result = deployer.image_push(target, tag=tag, settings=settings, progress=output.progress)
+    result = deployer.image_push(target, tag=tag, settings=settings, progress=output.report)
     output.show(result, console.images.show_pushed)

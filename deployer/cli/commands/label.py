@@ -14,7 +14,7 @@ from typing import Annotated
 from typer import Argument
 
 import deployer
-from deployer.cli.options import QUIET, VERBOSE, DryRun, OfModel, Output
+from deployer.cli.options import PROGRESS, QUIET, VERBOSE, DryRun, OfModel, Output
 from deployer.config.models import check_label
 from deployer.config.options import COMPARISON, ENGINE, GATE, LOCK, MEASURE, PROJECT, STORE, Settings
 from deployer.errors import UsageError
@@ -30,10 +30,10 @@ def label(
     dry_run: DryRun = False,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE, STORE, GATE, MEASURE, COMPARISON, LOCK],
-    output: Annotated[Output, QUIET, VERBOSE],
+    output: Annotated[Output, QUIET, PROGRESS, VERBOSE],
 ) -> None:
     versions = dict(map(_parse, labels))
-    result = deployer.label(name, versions, model=model, settings=settings, dry_run=dry_run, progress=output.progress)
+    result = deployer.label(name, versions, model=model, settings=settings, dry_run=dry_run, progress=output.report)
     output.show_change(result)
 
 

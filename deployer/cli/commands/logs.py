@@ -14,6 +14,7 @@ import deployer
 from deployer import console
 from deployer.cli.options import Deployed, Output
 from deployer.config.options import ENGINE, PROJECT, Settings
+from deployer.results.progress import Event
 
 
 def logs(
@@ -24,11 +25,12 @@ def logs(
     settings: Annotated[Settings, PROJECT, ENGINE],
     output: Output,
 ) -> None:
-    notices: list[str] = []
-    lines = deployer.logs(name, tail=tail, follow=follow, settings=settings, progress=notices.append)
+    notes: list[Event] = []
+    lines = deployer.logs(name, tail=tail, follow=follow, settings=settings, progress=notes.append)
     if output.json:
         console.objects.show_json({"lines": list(lines)})
     else:
         for line in lines:
             console.lines.out(line)
-    console.lines.show_notices(notices)
+    for note in notes:
+        console.phases.show(note)

@@ -49,7 +49,7 @@ def predict(
         answer = deployer.predict_at(url, model or name, request, version=choice, settings=settings)
     else:
         answer = deployer.predict(
-            name, request, model=model, version=choice, settings=settings, progress=console.lines.note
+            name, request, model=model, version=choice, settings=settings, progress=console.phases.show
         )
     output.show(answer, console.objects.show_answer)
 

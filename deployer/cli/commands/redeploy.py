@@ -17,7 +17,7 @@ from typing import Annotated
 from typer import Option
 
 import deployer
-from deployer.cli.options import QUIET, VERBOSE, Deployed, DryRun, OfModel, Output
+from deployer.cli.options import PROGRESS, QUIET, VERBOSE, Deployed, DryRun, OfModel, Output
 from deployer.config.options import (
     COMPARISON,
     CONTAINER,
@@ -42,7 +42,7 @@ def redeploy(
     dry_run: DryRun = False,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, REPLICAS, GATE, MEASURE, COMPARISON, LOCK],
-    output: Annotated[Output, QUIET, VERBOSE],
+    output: Annotated[Output, QUIET, PROGRESS, VERBOSE],
 ) -> None:
     result = deployer.redeploy(
         name,
@@ -51,6 +51,6 @@ def redeploy(
         keep_previous=keep_previous,
         settings=settings,
         dry_run=dry_run,
-        progress=output.progress,
+        progress=output.report,
     )
     output.show_change(result)

@@ -14,7 +14,7 @@ from typing import Annotated
 from typer import Option
 
 import deployer
-from deployer.cli.options import QUIET, VERBOSE, Deployed, DryRun, Output
+from deployer.cli.options import PROGRESS, QUIET, VERBOSE, Deployed, DryRun, Output
 from deployer.config.options import ENGINE, GATE, LOCK, MEASURE, PROJECT, STORE, Settings
 
 
@@ -26,6 +26,6 @@ def rollback(
     dry_run: DryRun = False,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE, STORE, GATE, MEASURE, LOCK],
-    output: Annotated[Output, QUIET, VERBOSE],
+    output: Annotated[Output, QUIET, PROGRESS, VERBOSE],
 ) -> None:
-    output.show_change(deployer.rollback(name, to=to, settings=settings, dry_run=dry_run, progress=output.progress))
+    output.show_change(deployer.rollback(name, to=to, settings=settings, dry_run=dry_run, progress=output.report))

@@ -13,7 +13,7 @@ from typing import Annotated
 from typer import Argument
 
 import deployer
-from deployer.cli.options import QUIET, VERBOSE, DryRun, Output
+from deployer.cli.options import PROGRESS, QUIET, VERBOSE, DryRun, Output
 from deployer.config.options import ENGINE, LOCK, PROJECT, Settings
 
 
@@ -23,6 +23,6 @@ def scale(
     dry_run: DryRun = False,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE, LOCK],
-    output: Annotated[Output, QUIET, VERBOSE],
+    output: Annotated[Output, QUIET, PROGRESS, VERBOSE],
 ) -> None:
-    output.show_change(deployer.scale(name, replicas, settings=settings, dry_run=dry_run, progress=output.progress))
+    output.show_change(deployer.scale(name, replicas, settings=settings, dry_run=dry_run, progress=output.report))

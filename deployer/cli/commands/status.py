@@ -33,7 +33,7 @@ def status(
 ) -> None:
     with output.partial_results(console.deployments.show_status):
         statuses = deployer.status(
-            name, all_envs=everything, all_projects=all_projects, settings=settings, progress=console.lines.note
+            name, all_envs=everything, all_projects=all_projects, settings=settings, progress=console.phases.show
         )
         output.show({"deployments": statuses}, lambda _: console.deployments.show_status(statuses))
     if exit_code and not statuses:

@@ -21,7 +21,7 @@ from typer import Exit, Option
 
 import deployer
 from deployer import console
-from deployer.cli.options import QUIET, VERBOSE, DryRun, Output, Target
+from deployer.cli.options import PROGRESS, QUIET, VERBOSE, DryRun, Output, Target
 from deployer.config.options import (
     ADDRESS,
     COMPARISON,
@@ -58,13 +58,13 @@ def up(
     settings: Annotated[
         Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, REPLICAS, GATE, MEASURE, COMPARISON, LOCK
     ],
-    output: Annotated[Output, QUIET, VERBOSE],
+    output: Annotated[Output, QUIET, PROGRESS, VERBOSE],
 ) -> None:
     if exit_code and not dry_run:
         raise UsageError("--exit-code goes with --dry-run", hint="add --dry-run, or type deployer plan --exit-code")
     try:
         result = deployer.up(
-            target, options=options, settings=settings, dry_run=dry_run, expect=expect, progress=output.progress
+            target, options=options, settings=settings, dry_run=dry_run, expect=expect, progress=output.report
         )
     except PlanOutdated as error:
         error.hint = f"{_as_dry_run(sys.argv[1:])} shows it, with its digest"

@@ -41,6 +41,7 @@ from deployer.errors import EngineError, SettingRefused
 from deployer.results.deployment import Deployment, Memory
 from deployer.results.launch import Launch, Rendered
 from deployer.results.model import Model
+from deployer.results.progress import Progress
 from deployer.results.served import ServedModel, models_text
 from deployer.savedmodel.op_sets import target_of_image
 from deployer.system.files import chmod_command, first_unreadable, write_atomically
@@ -142,7 +143,7 @@ class DockerEngine:
         gateways = self.host.gateways(name, env, self.host.state.gateway_dir_of(listed, name, env))
         return Recovery(self.host.state, gateways).run(listed)
 
-    def transfer(self, models: Sequence[Model], progress: Callable[[str], None]) -> None:
+    def transfer(self, models: Sequence[Model], progress: Progress) -> None:
         """Copy versions to the engine's machine, if it is another one and the image has no models inside."""
         if not self.host.in_image:
             self.host.machine.transfer(models, progress)

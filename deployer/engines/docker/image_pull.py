@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +14,10 @@ from docker import APIClient, DockerClient
 from deployer.engines.docker import credentials
 from deployer.engines.docker.credentials import DOCKER_HUB, Credentials
 from deployer.errors import EngineError
+from deployer.results.progress import DONE, Meter, Note, Phase, Progress
 from deployer.system.packages import missing_packages
 from deployer.system.wait import Deadline, items_until
 
-DONE = 100
-PROGRESS_STEP = 5
 AUTH_ERROR = re.compile(r"unauthorized|denied|no basic auth|authentication", re.IGNORECASE)
 """A registry's messages that ask for credentials, or for other ones."""
 
@@ -45,17 +44,17 @@ def pull(  # noqa: PLR0913, PLR0917
     image: str,
     platform: str | None,
     seconds: float,
-    progress: Callable[[str], None],
+    progress: Progress,
     setting: str = SERVER_SETTING,
 ) -> None:
     """Pull an image and report the progress. Raise EngineError if it fails or takes more than `seconds`.
 
     `setting` is the key of deployer.toml that names the image.
     """
-    progress(f"pulling {image}")
+    progress(Phase(f"pulling {image}"))
     login = credentials.for_registry(DOCKER_HUB if registry(image) in HUB_HOSTS else registry(image))
     if login.problem:
-        progress(f"{login.problem}: pulling {image} without credentials")
+        progress(Note(f"{login.problem}: pulling {image} without credentials"))
     try:
         with api_timeout(client.api, seconds):
             _report_progress(_events(client, image, platform, login, seconds), image, progress)
@@ -133,18 +132,14 @@ def _events(
     return map(Event.parse, items_until(Deadline.after(seconds), start))
 
 
-def _report_progress(events: Iterator[Event], image: str, progress: Callable[[str], None]) -> None:
+def _report_progress(events: Iterator[Event], image: str, progress: Progress) -> None:
+    meter = Meter(f"pulling {image}", progress)
     layers: dict[str, tuple[int, int]] = {}
-    reported = 0
     for event in events:
         if event.error is not None:
             raise _PullFailed(event.error)
-        percent = event.percent(layers, "Downloading", "Download complete")
-        if percent >= reported + PROGRESS_STEP:
-            reported = percent
-            progress(f"pulling {image}: {percent} %")
-    if reported < DONE:  # the engine reports no progress for small or mostly present images
-        progress(f"pulling {image}: {DONE} %")
+        meter.reach(event.percent(layers, "Downloading", "Download complete"))
+    meter.reach(DONE)  # the engine reports no progress for small or mostly present images
 
 
 def _pull_error(image: str, reason: str, login: Credentials, setting: str) -> EngineError:

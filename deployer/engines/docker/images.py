@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.image_pull import GATEWAY_SETTING, SERVER_SETTING, familiar_name, pull
 from deployer.engines.docker.inspection import EngineInfo, Image
 from deployer.results.launch import NamedImage
+from deployer.results.progress import Progress
 
 if TYPE_CHECKING:
     from deployer.engines.docker.host import DockerHost
@@ -44,7 +45,7 @@ class DockerImages:
         image = find_image(self.host.client, gateway.image)
         return NamedImage(gateway.image, "" if image is None else image.id)
 
-    def pull(self, progress: Callable[[str], None]) -> None:
+    def pull(self, progress: Progress) -> None:
         """Pull the server's image and, if there is one, the gateway's."""
         settings, gateway = self.host.settings, self.gateway()
         if self.host.image is None:
@@ -53,7 +54,7 @@ class DockerImages:
         if gateway is not None and not gateway.id:
             self._pull(gateway.name, progress, GATEWAY_SETTING)
 
-    def _pull(self, image: str, progress: Callable[[str], None], setting: str = SERVER_SETTING) -> None:
+    def _pull(self, image: str, progress: Progress, setting: str = SERVER_SETTING) -> None:
         settings = self.host.settings
         with docker_errors(f"pulling {image}"):
             pull(self.host.client, image, settings.platform, settings.pull_seconds, progress, setting)

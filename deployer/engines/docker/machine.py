@@ -6,21 +6,20 @@ copied into a volume (`remote.machine`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from deployer.engines import ports
 from deployer.engines.docker.container_spec import CONFIG_MOUNT, Mounts, binds
 from deployer.engines.run_dir import CONFIG_DIR
+from deployer.results.progress import Progress
 
 if TYPE_CHECKING:
     from deployer.engines.docker.gateway.directory import GatewayDir
     from deployer.engines.port_holders import PortHolder
     from deployer.results.deployment import Deployment
     from deployer.results.model import Model
-
-Progress = Callable[[str], None]
 
 
 class Ports(Protocol):

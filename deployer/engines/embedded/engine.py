@@ -25,6 +25,7 @@ from deployer.errors import EngineError, NotReady, SettingRefused
 from deployer.results.deployment import LOST, Deployment, Memory
 from deployer.results.launch import Launch, Rendered
 from deployer.results.model import Model
+from deployer.results.progress import Progress
 from deployer.results.served import ServedModel
 from deployer.savedmodel.op_sets import installed_target
 from deployer.system.wait import POLL_SECONDS, Deadline, wait_until
@@ -99,7 +100,7 @@ class EmbeddedEngine:
                 notes = [adoption_note(name, env, self.project)]
         return notes
 
-    def transfer(self, models: Sequence[Model], progress: Callable[[str], None]) -> None:
+    def transfer(self, models: Sequence[Model], progress: Progress) -> None:
         """Do nothing: servers read the store itself."""
 
     def forget(self, versions: Iterable[tuple[str, int]]) -> None:

@@ -37,6 +37,7 @@ from deployer.errors import EngineError, SettingRefused
 from deployer.results.deployment import Deployment, Memory
 from deployer.results.launch import Launch, Rendered
 from deployer.results.model import Model
+from deployer.results.progress import Progress
 from deployer.results.served import ServedModel
 from deployer.savedmodel.op_sets import target_of_image
 
@@ -126,7 +127,7 @@ class SwarmEngine:
     def recover(self, name: str, env: str) -> tuple[str, ...]:
         return Recovery(self.host, self.tasks, name, env).run()
 
-    def transfer(self, models: Sequence[Model], progress: Callable[[str], None]) -> None:
+    def transfer(self, models: Sequence[Model], progress: Progress) -> None:
         """Do nothing: the image has the models inside."""
 
     def forget(self, versions: Iterable[tuple[str, int]]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from deployer.errors import ExportFailed, SourceNotFound
 from deployer.export import keras_backend, missing_files, signature_writer
-from deployer.export.base import ExportRequest, Progress, Saved, option
+from deployer.export.base import ExportRequest, Saved, option
 from deployer.export.code import estimators, jax_function, tf_modules, user_signatures
 from deployer.export.code.user_code import attribute, imported, user_code
 from deployer.export.golden import source_answers
@@ -21,6 +21,7 @@ from deployer.export.keras import model as keras_model
 from deployer.export.keras import recorded_calls as keras_calls
 from deployer.export.runtime import foreign_work, library, reason, tensorflow
 from deployer.results.model import TensorSpec
+from deployer.results.progress import Phase, Progress
 
 KIND = "python"
 WEIGHTS = (".h5", ".keras")
@@ -65,7 +66,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Import the user's code, get the model from it, and write its signatures."""
     location(request.source)
     module_ref, name = _split(request.source)
-    progress(f"importing {module_ref}")
+    progress(Phase(f"importing {module_ref}"))
     tensorflow()
     with keras_backend.restored(), _recording_calls(), eager_restored(), imported(module_ref) as module:
         model = _model(attribute(module, name), name, _directory(module_ref), request)
@@ -74,7 +75,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
             keras_backend.require_tensorflow(request.source)
         if request.weights is not None:
             _load_weights(model, request.weights, request.specs)
-        progress(f"saving {type(model).__name__} as a SavedModel")
+        progress(Phase(f"saving {type(model).__name__} as a SavedModel"))
         notes = _write(model, request, target, (module_ref, module))
     return Saved(keras_model.keras_version(model), (*(keras_backend.backend_note() if is_keras else ()), *notes))
 

@@ -11,12 +11,12 @@ from google.protobuf.message import Message
 
 from deployer.client import tf_examples
 from deployer.errors import GoldenError, MalformedTensor
-from deployer.export.base import Progress
 from deployer.export.golden import examples, fidelity, synthetic_inputs
 from deployer.export.golden.records import write_records
 from deployer.export.golden.session import InputRefused, LoadedModel, loaded
 from deployer.export.golden.source_answers import SourceAnswers
 from deployer.results.model import DTYPES, GoldenSummary, Signature
+from deployer.results.progress import Phase, Progress
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import GOLDEN_FILE
 from deployer.verification.golden import GoldenCase, Tolerance, compare, is_binary_output, to_record
@@ -52,7 +52,7 @@ def make(target: Path, examples_file: Path | None, source: SourceAnswers, progre
     Raises GoldenError, BrokenModel, and SourceDiffers if its answers differ from its source's.
     """
     signatures = reader.read(target).signatures
-    progress("recording reference answers from TensorFlow (golden set)")
+    progress(Phase("recording reference answers from TensorFlow (golden set)"))
     with loaded(target) as model:
         user_examples = _read_examples(model, signatures, examples_file)
         answers = _record_answers(model, signatures, user_examples, source)

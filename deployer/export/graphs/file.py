@@ -10,11 +10,12 @@ from typing import Any
 
 from deployer.errors import BrokenModel, ExportFailed, ModelError, SourceNotFound
 from deployer.export import missing_files, op_libraries
-from deployer.export.base import ExportRequest, Progress, Saved
+from deployer.export.base import ExportRequest, Saved
 from deployer.export.digest import file_digest, tree_digest
 from deployer.export.golden import source_answers
 from deployer.export.graphs import sessions
 from deployer.export.runtime import disk_full, reason, tensorflow
+from deployer.results.progress import Phase, Progress
 from deployer.savedmodel import lfs_pointers
 from deployer.savedmodel.layout import PB_FILE
 
@@ -72,14 +73,14 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     if path.suffix == ".meta":
         _index(path)
     v1 = tensorflow().compat.v1
-    progress(f"loading the graph {path.name}")
+    progress(Phase(f"loading the graph {path.name}"))
     with tensorflow().Graph().as_default() as graph, v1.Session(graph=graph) as session:
         _load(path, session)
         inputs = _tensors(graph, request.graph_inputs, "--graph-input")
         outputs = _tensors(graph, request.graph_outputs, "--graph-output")
         if not outputs:
             raise ExportFailed(f"{path.name} does not say which of its tensors are asked for", hint=_choice(graph))
-        progress("saving it as a SavedModel")
+        progress(Phase("saving it as a SavedModel"))
         sessions.write(session, inputs, outputs, target)
         sessions.initialise(session)
         source_answers.run_source(target, sessions.calls(session, inputs, outputs), request)

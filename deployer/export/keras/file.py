@@ -11,7 +11,7 @@ from typing import Any
 
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, ExtraMissing
 from deployer.export import keras_backend, missing_files, signature_writer
-from deployer.export.base import ExportRequest, Progress, Saved
+from deployer.export.base import ExportRequest, Saved
 from deployer.export.code import user_signatures
 from deployer.export.code.user_code import attribute, imported
 from deployer.export.digest import file_digest
@@ -19,6 +19,7 @@ from deployer.export.golden import source_answers
 from deployer.export.keras import model as keras_model
 from deployer.export.keras.config import FileConfig, check_trusted, marshalled_layers, read_config
 from deployer.export.runtime import disk_full, library, reason, tensorflow
+from deployer.results.progress import Phase, Progress
 
 KIND = "keras_file"
 SUPPORTED_OPTIONS = frozenset({"inputs", "signatures", "serve_as", "custom_objects"})
@@ -55,7 +56,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Load the file with the Keras generation that wrote it, and write its signatures."""
     path = Path(location(request.source))
     config = read_config(path)
-    progress(f"loading {path.name} (written by Keras {config.keras_version})")
+    progress(Phase(f"loading {path.name} (written by Keras {config.keras_version})"))
     tensorflow()
     keras = _keras_for(config.keras_version)
     with _custom_objects(request.custom_objects) as custom:
@@ -68,7 +69,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
 
 def _write(model: Any, request: ExportRequest, target: Path, progress: Progress) -> tuple[str, ...]:
     traced = keras_model.function_of(model, request.specs)
-    progress("saving it as a SavedModel")
+    progress(Phase("saving it as a SavedModel"))
     with user_signatures.completed({signature_writer.DEFAULT_SIGNATURE: traced}, model, request) as functions:
         notes = signature_writer.write_signatures(functions, target)
         source_answers.run_source(target, source_answers.eagerly(functions), request)

@@ -8,12 +8,13 @@ from pathlib import Path, PurePosixPath
 
 from deployer.errors import BrokenModel
 from deployer.export import missing_files
-from deployer.export.base import ExportRequest, Progress, Saved
+from deployer.export.base import ExportRequest, Saved
 from deployer.export.digest import file_digest
 from deployer.export.saved_models import directory as saved_model_directory
 from deployer.export.saved_models.junk_files import is_junk
 from deployer.export.saved_models.unpacking import names, unpacked
 from deployer.results.model import MAX_VERSION, SavedModelInfo
+from deployer.results.progress import Phase, Progress
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE, VERSION
 from deployer.savedmodel.recognise import recognise
@@ -44,7 +45,7 @@ def digest(request: ExportRequest) -> str:
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Unpack the archive and store the one SavedModel in it."""
     archive = Path(location(request.source))
-    progress(f"unpacking {archive.name}")
+    progress(Phase(f"unpacking {archive.name}"))
     with unpacked(archive, target) as directory:
         root, notes = _only_model(archive, directory)
         saved = saved_model_directory.copy_saved_model(root, request, target, progress)

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deployer.errors import ExportFailed
-from deployer.export.base import ExportRequest, Progress, Saved
+from deployer.export.base import ExportRequest, Saved
 from deployer.export.digest import tree_digest
 from deployer.export.rewriting import serve_tagged, write_binary
 from deployer.export.saved_models.junk_files import is_junk
 from deployer.export.saved_models.tree_copy import clone_or_copy, files_below
 from deployer.results.model import SavedModelInfo
+from deployer.results.progress import Phase, Progress
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import GOLDEN_FILE, MANIFEST_FILE, PB_FILE, PBTXT_FILE, WARMUP_FILE, is_saved_model
 from deployer.server.version_names import is_number
@@ -67,7 +68,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
 def copy_saved_model(root: Path, request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Copy any SavedModel directory, unchanged unless other tags than `serve` were requested or the graph is text."""
     info = _checked(root, request)
-    progress(f"taking over the SavedModel {root.name} ({info.size_bytes / 1e6:.1f} MB)")
+    progress(Phase(f"taking over the SavedModel {root.name} ({info.size_bytes / 1e6:.1f} MB)"))
     notes = [*_omitted_notes(root)]
     for path in _own_files(root):
         if request.warmup is None or path.relative_to(root) != WARMUP_FILE:

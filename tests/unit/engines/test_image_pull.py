@@ -77,7 +77,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def said(*events: dict, setting: str = SERVER_SETTING) -> list[str]:
     lines: list[str] = []
     api = SimpleNamespace(timeout=30, pull=lambda *_, **__: iter(events))
-    pull(SimpleNamespace(api=api), "r.io/a:1", None, 60.0, lines.append, setting)
+    pull(SimpleNamespace(api=api), "r.io/a:1", None, 60.0, lambda event: lines.append(str(event)), setting)
     assert api.timeout == 30
     return lines
 

@@ -40,6 +40,6 @@ def test_the_first_predict_question_of_serving_default_is_asked(serving: Project
     path = serving.store.get(NAME, 1).path / GOLDEN_FILE
     path.write_bytes(b"".join(struct.pack("<QI", len(data), 0) + data + bytes(4) for data in records))
     said: list[str] = []
-    answer = deployer.predict(NAME, settings=serving.settings(), progress=said.append)
+    answer = deployer.predict(NAME, settings=serving.settings(), progress=lambda event: said.append(str(event)))
     assert answer == {"outputs": [ANSWERS[1]]}
     assert f"signature {asked}:" in " ".join(said)

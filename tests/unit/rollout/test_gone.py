@@ -90,7 +90,7 @@ def test_rollback_to_its_last_release_serves_it_again(labelled):
 
 def test_status_names_it_without_a_name(labelled):
     said: list[str] = []
-    assert deployer.status(settings=labelled.settings(), progress=said.append) == ()
+    assert deployer.status(settings=labelled.settings(), progress=lambda event: said.append(str(event))) == ()
     assert any("is gone" in text and f"deployer up {NAME}:1" in text for text in said), said
 
 

@@ -9,6 +9,7 @@ import deployer
 from deployer.config import render
 from deployer.console.deployments import show_up
 from deployer.results.plan import Change
+from deployer.results.progress import Progress
 from deployer.results.running import DeploymentStatus
 from deployer.results.served import ServedModel
 from deployer.rollout.workspace import open_workspace
@@ -22,6 +23,10 @@ def kill_reload(project: Project, *versions: int, taken_up: bool = True, **label
     project.engine.write_config(project.observed(), rendered, models)
     if taken_up:
         project.platform.all()[0].server.take_up(rendered.files[render.MODEL_CONFIG])
+
+
+def into(notes: list[str]) -> Progress:
+    return lambda event: notes.append(str(event))
 
 
 def status(project: Project) -> DeploymentStatus:
@@ -86,7 +91,7 @@ def test_a_reload_under_way_leaves_the_deployment_healthy(serving, versions):
 def test_predict_names_the_version_that_answers(serving, versions):
     kill_reload(serving, *versions)
     notes: list[str] = []
-    answer = deployer.predict(NAME, settings=serving.settings(), progress=notes.append)
+    answer = deployer.predict(NAME, settings=serving.settings(), progress=into(notes))
     assert answer == deployer.predict(NAME, version=2, settings=serving.settings())
     assert serving.answer() == ANSWERS[2]
     text = "\n".join(notes)
@@ -100,10 +105,10 @@ def test_predict_with_a_request_names_the_version_that_answers(serving):
     kill_reload(serving, 1, 2)
     notes: list[str] = []
     body = {"instances": [2.0]}
-    deployer.predict(NAME, body, settings=serving.settings(), progress=notes.append)
+    deployer.predict(NAME, body, settings=serving.settings(), progress=into(notes))
     assert any("m:2 answers, which was not accepted" in note for note in notes)
     notes.clear()
-    deployer.predict(NAME, body, version=1, settings=serving.settings(), progress=notes.append)
+    deployer.predict(NAME, body, version=1, settings=serving.settings(), progress=into(notes))
     assert not any("answers" in note for note in notes)
 
 
@@ -118,7 +123,7 @@ def test_predict_follows_a_label_to_the_version_that_answers(serving):
     serving.label(live=1)
     kill_reload(serving, 1, 2, live=2)
     notes: list[str] = []
-    deployer.predict(NAME, version="live", settings=serving.settings(), progress=notes.append)
+    deployer.predict(NAME, version="live", settings=serving.settings(), progress=into(notes))
     assert any("m:2 is asked for its signature" in note for note in notes)
 
 

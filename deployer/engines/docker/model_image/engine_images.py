@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from deployer.engines.docker.model_image.loader import Loader
 from deployer.errors import EngineError
 from deployer.results.launch import Launch
 from deployer.results.model import Model
+from deployer.results.progress import Progress
 
 if TYPE_CHECKING:
     from deployer.engines.docker.host import DockerHost
@@ -46,7 +47,7 @@ class ModelImages:
         """Return whether the engine has an image of this name or id."""
         return find_image(self.host.client, image) is not None
 
-    def load(self, image: ModelImage, progress: Callable[[str], None]) -> str:
+    def load(self, image: ModelImage, progress: Progress) -> str:
         """Load an image without a name, and return its id on the engine. Raises EngineError, BrokenModel."""
         settings = self.host.settings
         return Loader(self.host.client, image, settings.image, settings.pull_seconds, progress).load()
@@ -98,7 +99,7 @@ class ModelImages:
         """Return why the engine does not reach the registry of a repository; empty if it answers."""
         return push.registry_problem(self.host.client, repository)
 
-    def push(self, name: str, progress: Callable[[str], None]) -> str:
+    def push(self, name: str, progress: Progress) -> str:
         """Push REPOSITORY:TAG, and return the digest by which its registry knows it. Raises EngineError."""
         return push.push(self.host.client, name, self.host.settings.pull_seconds, progress)
 

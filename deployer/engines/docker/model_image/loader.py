@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -17,10 +17,10 @@ from deployer.engines.docker.model_image.assembly import ModelImage, file_header
 from deployer.engines.docker.model_image.layers import END
 from deployer.engines.docker.model_image.stream import ChunkReader
 from deployer.errors import EngineError
+from deployer.results.progress import Meter, Progress
 from deployer.system.wait import Deadline, items_until
 
 LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)")
-PROGRESS_STEP = 5
 CONTAINERD = "io.containerd.snapshotter.v1"
 """The driver type of an engine that keeps images in containerd. It loads no archive without all of its layers."""
 INDEXES = ("index.json", "manifest.json", "oci-layout", "repositories")
@@ -35,7 +35,7 @@ class Loader:
     image: ModelImage
     base: str
     seconds: float
-    progress: Callable[[str], None]
+    progress: Progress
 
     def load(self) -> str:
         """Load the image without a name, and return its id on the engine. Raises EngineError, BrokenModel."""
@@ -58,14 +58,10 @@ class Loader:
 
     def _reported(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the blocks, and report how much of the layers was sent."""
-        sent = reported = 0
+        meter = Meter("loading the image into the engine", self.progress, self.image.size)
         for block in blocks:
             yield block
-            sent += len(block)
-            percent = min(100, 100 * sent // self.image.size)
-            if percent >= reported + PROGRESS_STEP:
-                reported = percent
-                self.progress(f"loading the image into the engine: {percent} %")
+            meter.add(len(block))
 
     def _whole_archive(self) -> Iterator[bytes]:
         """Yield the archive with the base image's layers, as the engine saves them."""

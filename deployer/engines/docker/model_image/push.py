@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import docker.errors
@@ -13,8 +13,9 @@ from docker import DockerClient
 from deployer.engines.docker import credentials
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.credentials import DOCKER_HUB, Credentials
-from deployer.engines.docker.image_pull import AUTH_ERROR, HUB_HOSTS, PROGRESS_STEP, Event, api_timeout, registry
+from deployer.engines.docker.image_pull import AUTH_ERROR, HUB_HOSTS, Event, api_timeout, registry
 from deployer.errors import EngineError
+from deployer.results.progress import Meter, Note, Phase, Progress
 from deployer.system.wait import Deadline, items_until
 
 ATTEMPTS = 4
@@ -43,16 +44,16 @@ REMEDIES = (
 )
 
 
-def push(client: DockerClient, name: str, seconds: float, progress: Callable[[str], None]) -> str:
+def push(client: DockerClient, name: str, seconds: float, progress: Progress) -> str:
     """Push REPOSITORY:TAG with the user's credentials, and return its digest.
 
     Raises EngineError if it fails or takes more than `seconds`.
     """
     place = registry(name)
-    progress(f"pushing {name}")
+    progress(Phase(f"pushing {name}"))
     login = credentials.for_registry(DOCKER_HUB if place in HUB_HOSTS else place)
     if login.problem:
-        progress(f"{login.problem}: pushing {name} without credentials")
+        progress(Note(f"{login.problem}: pushing {name} without credentials"))
     deadline = Deadline.after(seconds)
     try:
         return _attempts(client, name, login, deadline, progress)
@@ -86,9 +87,7 @@ def _look_up(client: DockerClient, reference: str) -> str:
     return ""
 
 
-def _attempts(
-    client: DockerClient, name: str, login: Credentials, deadline: Deadline, progress: Callable[[str], None]
-) -> str:
+def _attempts(client: DockerClient, name: str, login: Credentials, deadline: Deadline, progress: Progress) -> str:
     pause = PAUSE_SECONDS
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -97,15 +96,13 @@ def _attempts(
             reason = str(failure)
             if attempt == ATTEMPTS or not TEMPORARY.search(reason) or deadline.remaining <= pause:
                 raise _push_error(name, reason, login) from failure
-            progress(f"pushing {name} failed ({reason[:200]}): trying again in {pause:g} s")
+            progress(Note(f"pushing {name} failed ({reason[:200]}): trying again in {pause:g} s"))
         time.sleep(pause)
         pause *= 2
     raise AssertionError("the last attempt returns or raises")
 
 
-def _push(
-    client: DockerClient, name: str, login: Credentials, deadline: Deadline, progress: Callable[[str], None]
-) -> str:
+def _push(client: DockerClient, name: str, login: Credentials, deadline: Deadline, progress: Progress) -> str:
     repository, _, tag = name.rpartition(":")
 
     def start() -> Iterable[Mapping[str, Any]]:
@@ -125,19 +122,16 @@ class _PushFailed(Exception):
     """An error that the engine reported during the push."""
 
 
-def _read(answers: Iterator[Mapping[str, Any]], name: str, progress: Callable[[str], None]) -> str:
+def _read(answers: Iterator[Mapping[str, Any]], name: str, progress: Progress) -> str:
     """Report the progress, and return the digest that ends the push. Raises _PushFailed."""
     layers: dict[str, tuple[int, int]] = {}
-    digest, reported = "", 0
+    digest, meter = "", Meter(f"pushing {name}", progress)
     for answer in answers:
         event = Event.parse(answer)
         if event.error is not None:
             raise _PushFailed(event.error)
         digest = str((answer.get("aux") or {}).get("Digest") or digest)
-        percent = event.percent(layers, "Pushing", "Pushed")
-        if percent >= reported + PROGRESS_STEP:
-            reported = percent
-            progress(f"pushing {name}: {percent} %")
+        meter.reach(event.percent(layers, "Pushing", "Pushed"))
     if not digest:
         raise _PushFailed("the engine reports no digest")
     return digest

@@ -20,7 +20,7 @@ from deployer.engines.docker.names import LABEL, MODELS_MOUNT, PROJECT, gateway_
 from deployer.engines.docker.remote.forwarding import LOCALHOST
 from deployer.engines.docker.remote.gateway_dir import VolumeGatewayDir
 from deployer.engines.docker.remote.helper import Helper, live_helpers
-from deployer.engines.docker.remote.models import ModelVolume, Progress
+from deployer.engines.docker.remote.models import ModelVolume
 from deployer.engines.docker.remote.ports import RemotePorts
 from deployer.engines.docker.remote.session import Session, session_for
 from deployer.engines.docker.remote.transport import Transport
@@ -29,6 +29,7 @@ from deployer.engines.ports import client_host
 from deployer.errors import EngineError
 from deployer.results.deployment import Deployment, Endpoints
 from deployer.results.model import Model
+from deployer.results.progress import Progress
 
 VOLUME = f"{LABEL}volume"
 HELPER_SECONDS = 600.0

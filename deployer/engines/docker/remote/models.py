@@ -16,6 +16,7 @@ from deployer.engines.docker.remote import scripts
 from deployer.engines.docker.remote.helper import Helper
 from deployer.errors import BrokenModel, EngineError
 from deployer.results.model import Model
+from deployer.results.progress import Meter, Phase, Progress
 from deployer.savedmodel.layout import EXTRA, WARMUP_FILE
 from deployer.store import manifest
 from deployer.system.files import sha256
@@ -23,10 +24,8 @@ from deployer.system.files import sha256
 CHUNK_BYTES = 1 << 20
 UNPACK_SECONDS = 600.0
 MARGIN_BYTES = 16 << 20
-PROGRESS_STEP = 5
 LOST_FILE = "failed to create hard link"
 FULL = "no space left"
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -169,9 +168,10 @@ class ModelVolume:
         if free < size + joined + MARGIN_BYTES:
             raise self._full(size + joined, free)
         self._put({"sent": "".join(f"{digest} {offset}\n" for digest, (_, _, offset) in missing.items())})
-        report = _Progress(f"copying models to {self.machine}", size, progress)
+        action = f"copying models to {self.machine}"
+        progress(Phase(action, 0, size))
         try:
-            archive = _archive(missing, report)
+            archive = _archive(missing, Meter(action, progress, size))
             self.helper.put(f"{self.mount}/.incoming/{self.session}", archive, UNPACK_SECONDS)
             output = self.helper.run(scripts.FINISH, self.mount, self.session)
         except EngineError as error:
@@ -221,30 +221,7 @@ def _is_read(name: str) -> bool:
     return name == WARMUP_FILE.as_posix() or not (name == EXTRA or name.startswith(f"{EXTRA}/"))
 
 
-class _Progress:
-    """Reports the share of the bytes that were sent."""
-
-    def __init__(self, action: str, size: int, progress: Progress) -> None:
-        self._action, self._size, self._progress = action, size, progress
-        self._sent = self._reported = 0
-        progress(f"{action}: {_size_text(size)}")
-
-    def add(self, sent: int) -> None:
-        self._sent += sent
-        percent = 100 * self._sent // max(self._size, 1)
-        if percent >= self._reported + PROGRESS_STEP:
-            self._reported = percent
-            self._progress(f"{self._action}: {percent} % of {_size_text(self._size)}")
-
-
-def _size_text(size: int) -> str:
-    for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
-        if size >= 1 << shift:
-            return f"{size / (1 << shift):.1f} {unit}"
-    return f"{size} bytes"
-
-
-def _archive(missing: Mapping[str, tuple[Path, int, int]], report: _Progress) -> Iterator[bytes]:
+def _archive(missing: Mapping[str, tuple[Path, int, int]], meter: Meter) -> Iterator[bytes]:
     """Yield a tar archive of the missing files, each from its offset. Raise BrokenModel for one that shrinks."""
     for digest, (path, whole, offset) in missing.items():
         info = tarfile.TarInfo(f"{digest}@{offset}")
@@ -258,7 +235,7 @@ def _archive(missing: Mapping[str, tuple[Path, int, int]], report: _Progress) ->
                 if not chunk:
                     raise BrokenModel(f"{path} became shorter while it was read")
                 left -= len(chunk)
-                report.add(len(chunk))
+                meter.add(len(chunk))
                 yield chunk
         yield bytes(-info.size % tarfile.BLOCKSIZE)
     yield bytes(2 * tarfile.BLOCKSIZE)

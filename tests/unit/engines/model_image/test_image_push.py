@@ -34,7 +34,7 @@ def pushed(*attempts: list[dict[str, Any]], seconds: float = 60.0) -> tuple[str,
         return iter(next(scripted))
 
     client = SimpleNamespace(api=SimpleNamespace(timeout=30, push=answer))
-    return push.push(client, NAME, seconds, lines.append), lines, asked
+    return push.push(client, NAME, seconds, lambda event: lines.append(str(event))), lines, asked
 
 
 def sent(layer: str, current: int, total: int) -> dict[str, Any]:

@@ -1,0 +1,34 @@
+"""What the terminal can show: colours, lines that change, and its width."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+GREEN, RED, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[1m", "\033[0m"
+NARROWEST = 20
+
+
+def colored(text: str, color: str) -> str:
+    """Return the text in a colour where both streams are terminals, or FORCE_COLOR is set, and NO_COLOR is not."""
+    return f"{color}{text}{PLAIN}" if _has_color() else text
+
+
+def _has_color() -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return os.environ.get("TERM") != "dumb" and sys.stdout.isatty() and sys.stderr.isatty()
+
+
+def is_live() -> bool:
+    """Return whether a line on stderr can change: on a terminal, unless NO_COLOR or TERM=dumb is set."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def cut(text: str, taken: int) -> str:
+    """Return what fits on the line of a terminal where `taken` columns are used."""
+    room = max(NARROWEST, shutil.get_terminal_size().columns - taken)
+    return text if len(text) <= room else f"{text[: room - 1]}…"
