@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from typer import Argument, Option
@@ -61,6 +62,8 @@ class Output:
     verbose: bool = doc(
         "list every check, not only a line for each model", VERBOSE, names="--verbose -v", default=False
     )
+    began: float = field(default_factory=time.monotonic, compare=False)
+    """When the command began, as time.monotonic has it."""
 
     def report(self, event: Event) -> None:
         """Show what an operation is doing, unless the output is quiet."""
@@ -71,14 +74,15 @@ class Output:
         """Print a result as JSON or as text."""
         console.objects.show_json(result) if self.json else as_text(result)
 
-    def show_change(self, result: UpResult) -> None:
-        """Print what a change did, or would do."""
+    def show_change(self, result: UpResult, next_steps: str = "") -> None:
+        """Print what a change did, or would do, and the commands that come next."""
         if self.json:
             console.objects.show_json(result)
         elif self.quiet:
             console.deployments.show_up_quietly(result)
         else:
-            console.deployments.show_up(result, verbose=self.verbose)
+            seconds = time.monotonic() - self.began
+            console.deployments.show_up(result, seconds, verbose=self.verbose, next_steps=next_steps)
 
     @contextmanager
     def partial_results(self, as_text: Callable[[Any], None]) -> Iterator[None]:

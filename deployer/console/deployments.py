@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deployer.console.lines import out, show_notices, table
+from deployer.console.lines import out, paragraphs, show_notices, table
 from deployer.console.reports import show_report
 from deployer.console.terminal import BOLD, GREEN, RED, colored
 from deployer.engines import run_dir
@@ -22,19 +22,34 @@ if TYPE_CHECKING:
     from deployer.results.traffic import TrafficFigures
 
 
-def show_up(result: UpResult, *, verbose: bool = False) -> None:
-    """Print the plan of a dry run, or the verification and the endpoint of a deploy. `verbose` lists every check."""
-    out(str(result.plan) if result.plan.is_change else f"{result.name} is up to date: {_served_text(result)}")
+def show_up(result: UpResult, seconds: float, *, verbose: bool = False, next_steps: str = "") -> None:
+    """Print the plan of a dry run; of a deploy the plan, its verification, notes, and last what serves where.
+
+    `seconds` is the time that the command took, and `verbose` lists every check.
+    """
+    paragraphs(str(result.plan) if result.plan.is_change else f"{result.name} is up to date: {_served_text(result)}")
     if result.report is None:
         out(f"digest {result.plan.digest}")
     else:
         show_report(result.report, verbose=verbose)
     if result.traffic is not None:
         show_traffic(result.traffic)
+    show_notices(result.notices)
+    if next_steps:
+        print(f"\n{next_steps}", file=sys.stderr)
     if result.endpoints is not None:
         out("")
+        if result.plan.is_change:
+            paragraphs(_summary(result, seconds), BOLD)
         _show_endpoint(result)
-    show_notices(result.notices)
+
+
+def _summary(result: UpResult, seconds: float) -> str:
+    """Return what serves now, what served before, how long the change took and how many requests failed."""
+    text = f"serving {format_models(result.models)} on {result.engine} after {seconds:.1f} s"
+    before = f"before: {format_models(result.served_before)}" if result.served_before else ""
+    failed = f"{result.traffic.failures} of {result.traffic.requests} requests failed" if result.traffic else ""
+    return "; ".join(filter(None, (text, before, failed)))
 
 
 def _served_text(result: UpResult) -> str:
@@ -47,7 +62,7 @@ def _served_text(result: UpResult) -> str:
 def show_up_quietly(result: UpResult) -> None:
     """Print the endpoint alone, with measurements as notes; for a dry run, which has no endpoint, the plan."""
     if result.endpoints is None:
-        show_up(result)
+        show_up(result, 0)
         return
     _show_endpoint(result)
     if result.traffic is not None:
@@ -62,12 +77,13 @@ def _show_endpoint(result: UpResult) -> None:
         out(f"gRPC  {result.endpoints.grpc}")
 
 
-def show_next_steps(result: UpResult, location: str = "", store: str = "") -> None:
-    """Print the commands that use and stop the deployment, with the options of its location and its store."""
-    if result.endpoints is not None:
-        name = f"{cli_name(result.name, result.env)}{location}"
-        model = f" --model {result.models[0].name}" if len(result.models) > 1 else ""
-        print(f"\nask it:   deployer predict {name}{store}{model}\nstop it:  deployer down {name}", file=sys.stderr)
+def next_steps(result: UpResult, location: str = "", store: str = "") -> str:
+    """Return the commands that use and stop the deployment, with the options of its location and its store."""
+    if result.endpoints is None:
+        return ""
+    name = f"{cli_name(result.name, result.env)}{location}"
+    model = f" --model {result.models[0].name}" if len(result.models) > 1 else ""
+    return f"ask it:   deployer predict {name}{store}{model}\nstop it:  deployer down {name}"
 
 
 def show_traffic(figures: TrafficFigures) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deployer.console import phases
+from deployer.console import phases, terminal
 from deployer.console.terminal import BOLD, RED, colored
 from deployer.errors import DeployerError
 
@@ -15,6 +15,12 @@ def out(text: str) -> None:
     """Print a line of data, to stdout."""
     phases.end()
     print(text, flush=True)
+
+
+def paragraphs(text: str, color: str = "") -> None:
+    """Print lines of prose to stdout; on a terminal, those that are too long are wrapped between words."""
+    wrapped = terminal.wrap(text, sys.stdout)
+    out(colored(wrapped, color) if color else wrapped)
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> None:

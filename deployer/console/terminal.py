@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
+from typing import TextIO
 
 GREEN, RED, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[1m", "\033[0m"
 NARROWEST = 20
@@ -32,3 +34,23 @@ def cut(text: str, taken: int) -> str:
     """Return what fits on the line of a terminal where `taken` columns are used."""
     room = max(NARROWEST, shutil.get_terminal_size().columns - taken)
     return text if len(text) <= room else f"{text[: room - 1]}…"
+
+
+def wrap(text: str, stream: TextIO) -> str:
+    """Return prose with lines that fit the terminal: the rest of a long one is indented. Unchanged where none is."""
+    if not stream.isatty():
+        return text
+    columns = max(NARROWEST, shutil.get_terminal_size().columns)
+    return "\n".join(_wrapped(line, columns) for line in text.split("\n"))
+
+
+def _wrapped(line: str, columns: int) -> str:
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(
+        line.lstrip(),
+        columns,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

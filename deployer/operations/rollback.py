@@ -93,9 +93,10 @@ def select_release(
 
     `killed` is a replacement whose server may serve, too. Raises NoSuchRelease.
     """
-    if to is None and releases and (releases[0].outcome, releases[0].detail) == (Outcome.UNDER_WAY, ROLLBACK):
-        return releases[0]
     succeeded = _succeeded(releases)
+    if to is None and releases and (releases[0].outcome, releases[0].detail) == (Outcome.UNDER_WAY, ROLLBACK):
+        # The killed rollback was not accepted: its target is the release that was.
+        return next((each for each in succeeded if each.models == releases[0].models), releases[0])
     may_serve = deployed.models if deployed.reloading_to is None else deployed.reloading_to
     may_serve = may_serve if killed is None else killed.models
     for each in succeeded:

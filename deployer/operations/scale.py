@@ -67,7 +67,12 @@ def scale(
         plan = planning.plan_scale(deployed, replicas)
         executed = _execute(workspace, deployed, plan, notices, progress)
     result = _result(executed.deployment, plan, (*notices, *later))
-    return dataclasses.replace(result, endpoints=executed.deployment.endpoints, report=executed.report)
+    return dataclasses.replace(
+        result,
+        endpoints=executed.deployment.endpoints,
+        report=executed.report,
+        served_before=deployed.models,
+    )
 
 
 def _recovered(workspace: Workspace, name: str, notices: list[str]) -> Deployment:

@@ -33,6 +33,9 @@ class UpResult:
     traffic: TrafficFigures | None = None
     """The measured requests; None where nothing was measured."""
 
+    served_before: tuple[ServedModel, ...] = ()
+    """What was served before; nothing before the first deploy, and after a dry run."""
+
     notices: tuple[str, ...] = ()
     """Defaults that were chosen, notes of exports, recovery after killed commands, exposure, reverted changes."""
 

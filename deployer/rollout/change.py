@@ -158,7 +158,11 @@ def deploy(  # noqa: PLR0913
         notices.extend(defaults.notices(workspace, launch, last, executed.deployment))
     result = _result(workspace, launch.models, plan, tuple(notices))
     return dataclasses.replace(
-        result, endpoints=executed.deployment.endpoints, report=executed.report, traffic=executed.traffic
+        result,
+        endpoints=executed.deployment.endpoints,
+        report=executed.report,
+        traffic=executed.traffic,
+        served_before=before.models,
     )
 
 

@@ -69,10 +69,8 @@ def up(
     except PlanOutdated as error:
         error.hint = f"{_as_dry_run(sys.argv[1:])} shows it, with its digest"
         raise
-    output.show_change(result)
-    if not (output.quiet or output.json):
-        location, store = settings.typed_anywhere(*LOCATION), settings.typed_anywhere("models_dir")
-        console.deployments.show_next_steps(result, location, store)
+    location, store = settings.typed_anywhere(*LOCATION), settings.typed_anywhere("models_dir")
+    output.show_change(result, console.deployments.next_steps(result, location, store))
     if exit_code and result.plan.is_change:
         raise Exit(PLAN_HAS_CHANGES)
 

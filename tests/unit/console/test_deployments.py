@@ -29,17 +29,17 @@ from deployer.results.served import ServedModel
 
 def test_notices_are_on_stderr_and_in_the_json(capsys):
     result = UpResult("m", "local", "embedded", SERVED, ENDPOINTS, PLAN, PROOF, notices=("one", "two"))
-    console.deployments.show_up(result)
+    console.deployments.show_up(result, 1)
     captured = capsys.readouterr()
     assert captured.err.splitlines() == ["note: one", "note: two"]
     assert "one" not in captured.out
-    console.deployments.show_up(dataclasses.replace(result, endpoints=None, report=None))
+    console.deployments.show_up(dataclasses.replace(result, endpoints=None, report=None), 1)
     assert capsys.readouterr().err.splitlines() == ["note: one", "note: two"]
     assert console.objects.json_value(result)["notices"] == ["one", "two"]
 
 
 def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(capsys):
-    console.deployments.show_up(UP)
+    console.deployments.show_up(UP, 4.25)
     shown = capsys.readouterr()
     assert shown.out.startswith(f"{UP.plan}\navailable m:1: 1 check\n  FAIL  m:1  parity REST ")
     assert (
@@ -47,7 +47,7 @@ def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(cap
         in shown.out
     )
     assert shown.err == ""
-    console.deployments.show_up(DRY_RUN)
+    console.deployments.show_up(DRY_RUN, 1)
     digest = DRY_RUN.plan.digest
     assert capsys.readouterr() == (f"{DRY_RUN.plan}\ndigest {digest}\n", "")
 
@@ -68,12 +68,12 @@ def test_a_deploy_lists_every_check_when_it_is_verbose(capsys, verbose, first):
 )
 def test_what_changes_nothing_says_so(capsys, models, served):
     plan = Plan(Change.NOTHING, "m [local]", (CheckServing("nothing changes"),))
-    console.deployments.show_up(UpResult("m", "local", "embedded", models, ENDPOINTS, plan, PROOF))
+    console.deployments.show_up(UpResult("m", "local", "embedded", models, ENDPOINTS, plan, PROOF), 1)
     assert capsys.readouterr().out.startswith(f"m is up to date: {served}\n")
 
 
 def test_what_clients_noticed_is_shown_with_a_deploy_and_in_the_history(capsys):
-    console.deployments.show_up(dataclasses.replace(UP, traffic=TRAFFIC))
+    console.deployments.show_up(dataclasses.replace(UP, traffic=TRAFFIC, served_before=(ServedModel("m", (1,)),)), 1)
     shown = capsys.readouterr().out
     assert "1 of 30 requests failed, longest gap 62 ms, at 100 requests a second\n" in shown
     assert "  during      9 requests, 1 failed  p50 1.5 ms  p99 9.0 ms\n" in shown
@@ -97,18 +97,27 @@ def test_what_clients_noticed_and_the_notices_are_seen_with_quiet_too(capsys):
 
 
 def test_the_next_steps_go_with_an_endpoint(capsys):
-    console.deployments.show_next_steps(UP)
-    assert "deployer down m" in capsys.readouterr().err
-    console.deployments.show_next_steps(dataclasses.replace(UP, env="staging"))
-    assert "deployer down m --env staging" in capsys.readouterr().err
-    console.deployments.show_next_steps(DRY_RUN)
-    assert capsys.readouterr() == ("", "")
+    assert "deployer down m" in console.deployments.next_steps(UP)
+    assert "deployer down m --env staging" in console.deployments.next_steps(dataclasses.replace(UP, env="staging"))
+    assert console.deployments.next_steps(DRY_RUN) == ""
+    console.deployments.show_up(UP, 1, next_steps="ask it: so")
+    assert capsys.readouterr().err == "\nask it: so\n"
+
+
+def test_what_serves_comes_last_with_what_served_and_what_failed(capsys):
+    console.deployments.show_up(UP, 4.25)
+    assert capsys.readouterr().out.splitlines()[-4:-3] == ["serving m: 1 (stable), 2; n:7 on embedded after 4.2 s"]
+    before = dataclasses.replace(UP, traffic=TRAFFIC, served_before=(ServedModel("m", (1,)),))
+    console.deployments.show_up(before, 4.25)
+    assert (
+        capsys.readouterr().out.splitlines()[-4]
+        == "serving m: 1 (stable), 2; n:7 on embedded after 4.2 s; before: m:1; 1 of 30 requests failed"
+    )
 
 
 def test_each_of_several_models_has_its_line_and_one_is_named_to_ask(capsys):
     several = dataclasses.replace(UP, name="shop")
-    console.deployments.show_next_steps(several)
-    assert "deployer predict shop --model m\n" in capsys.readouterr().err
+    assert "deployer predict shop --model m\n" in console.deployments.next_steps(several)
     console.deployments.show_up_quietly(several)
     rest = [line.rpartition("/")[2] for line in capsys.readouterr().out.splitlines() if line.startswith("REST")]
     assert rest == ["m", "n"]

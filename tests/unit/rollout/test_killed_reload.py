@@ -143,7 +143,7 @@ def test_a_dry_run_shows_that_a_killed_reload_is_undone_and_does_not_call_it_up_
     planned = COMMANDS[command](serving, True)
     assert (planned.plan.change, planned.plan.is_change) == (Change.NOTHING, True)
     assert "m:1 alone serves again" in str(planned.plan)
-    show_up(planned)
+    show_up(planned, 1)
     assert "up to date" not in capsys.readouterr().out
     done = COMMANDS[command](serving, False)
     assert (done.plan.digest, done.plan.recovery) == (planned.plan.digest, ())
