@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployer.console import phases, terminal
 from deployer.console.terminal import BOLD, RED, colored
 from deployer.errors import DeployerError
+
+if TYPE_CHECKING:
+    from deployer.results.logs import LogLine
+
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def out(text: str) -> None:
@@ -21,6 +28,16 @@ def paragraphs(text: str, color: str = "") -> None:
     """Print lines of prose to stdout; on a terminal, those that are too long are wrapped between words."""
     wrapped = terminal.wrap(text, sys.stdout)
     out(colored(wrapped, color) if color else wrapped)
+
+
+def show_log_line(line: LogLine) -> None:
+    """Print a line of a log; on a terminal, what would control it is escaped."""
+    out(printable(line.text) if sys.stdout.isatty() else line.text)
+
+
+def printable(text: str) -> str:
+    """Return a line with the characters escaped that control a terminal or turn the direction of the text."""
+    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> None:
@@ -48,7 +65,7 @@ def error(failure: DeployerError) -> None:
     show_notices(failure.notices)
     print(f"{colored('error:', RED)} {failure.message}", file=sys.stderr)
     for line in failure.log:
-        print(f"  | {line}", file=sys.stderr)
+        print(f"  | {printable(line)}", file=sys.stderr)
     if failure.hint:
         print(f"{colored('hint:', BOLD)} {failure.hint}", file=sys.stderr)
     if failure.serving:

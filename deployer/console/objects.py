@@ -24,6 +24,11 @@ def show_json(result: object) -> None:
     out(_dumps(_versioned(json_value(result))))
 
 
+def show_json_line(result: object) -> None:
+    """Print a result as one object on one line."""
+    out(_dumps(_versioned(json_value(result)), indent=None))
+
+
 def show_answer(answer: object) -> None:
     """Print the answer of a model server as it is."""
     out(_dumps(answer))
@@ -65,9 +70,9 @@ def _versioned(value: object) -> object:
     return {"schema": SCHEMA, **value} if isinstance(value, dict) else value
 
 
-def _dumps(document: object) -> str:
+def _dumps(document: object, indent: int | None = 2) -> str:
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-    return json.dumps(document, indent=2, ensure_ascii=not unicode)
+    return json.dumps(document, indent=indent, ensure_ascii=not unicode)
 
 
 def _computed_fields(value: object) -> dict[str, object]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from deployer.results.checks import Finding
     from deployer.results.deployment import Deployment, Memory
     from deployer.results.launch import Launch, NamedImage, Rendered
+    from deployer.results.logs import LogLine
     from deployer.results.model import Model
     from deployer.results.served import ServedModel
     from deployer.savedmodel.op_sets import Target
@@ -299,5 +300,11 @@ class Engine(Protocol):
     def memory(self, deployment: Deployment) -> Memory | None:
         """Return the memory that a server uses and the memory that another one could use; None if unknown."""
 
-    def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
-        """Yield the lines of the server's log; with `follow`, until the server ends."""
+    def logs(
+        self, deployment: Deployment, tail: int | None = None, *, follow: bool = False, since: float | None = None
+    ) -> Iterator[LogLine]:
+        """Yield the lines of the server's log; with `follow`, until the server ends.
+
+        `tail` is the number of the last lines, and `since` the time of the earliest in seconds since the epoch; both
+        limit what was written before.
+        """

@@ -69,7 +69,7 @@ def attach_server_logs(engine: Engine, deployment: Deployment) -> Iterator[None]
     try:
         yield
     except DeployerError as error:
-        lines = error.log or tuple(engine.logs(deployment, LINES_READ))
+        lines = error.log or tuple(line.text for line in engine.logs(deployment, LINES_READ))
         error.log = log_patterns.without_noise(lines)[-LOG_LINES:]
         error.hint = log_patterns.explain(lines) or _diagnose(engine, deployment, error) or error.hint
         raise

@@ -20,6 +20,7 @@ from deployer.results import (
     differences,
     history,
     images,
+    logs,
     model,
     plan,
     running,
@@ -32,11 +33,11 @@ OTHERWISE: dict[str, type | str] = {
     "plan": changes.UpResult,
     "label": changes.UpResult,
     "status": running.DeploymentStatus,
-    "logs": '`{"lines"}`: a list of strings',
+    "logs": '`{"lines"}`: a list of strings; with `--follow` a [LogLine](#logline) on each line',
     "predict": "the server's answer as it is, with `schema`",
 }
 """Commands that print something else than the result of the operation of their name."""
-HOMES = (changes, checks, differences, history, images, running, traffic, versions, deployment, model, plan)
+HOMES = (changes, checks, differences, history, images, logs, running, traffic, versions, deployment, model, plan)
 LISTS = {"status": "deployments"}
 PROPERTIES = {
     checks.Report: {"ok": "bool"},
@@ -58,7 +59,7 @@ def text() -> str:
     """The chapter: what each command prints, then every object."""
     results = printed()
     rows = ((code(name), _printed(name, result)) for name, result in results.items())
-    kinds = _reached([result for result in results.values() if isinstance(result, type)])
+    kinds = _reached([*(result for result in results.values() if isinstance(result, type)), logs.LogLine])
     return "\n".join((HEAD.format(version=SCHEMA), table(("Command", "Prints"), rows), *map(_object, kinds)))
 
 

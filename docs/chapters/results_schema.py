@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from chapters.markdown import first_line
 from chapters.results import HOMES, LISTS, PROPERTIES, meanings, printed
 from deployer.console.objects import SCHEMA
-from deployer.results import changes, running
+from deployer.results import changes, logs, running
 
 NAMES = {name: value for home in HOMES for name, value in vars(home).items()}
 """What annotations may name, also those that are imported for the type checker alone."""
@@ -20,7 +20,12 @@ PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", type(N
 STRING = {"type": "string"}
 OTHERWISE = {
     "init": {"type": "object", "properties": {"path": STRING}, "required": ["path"]},
-    "logs": {"type": "object", "properties": {"lines": {"type": "array", "items": STRING}}, "required": ["lines"]},
+    "logs": {
+        "anyOf": [
+            {"type": "object", "properties": {"lines": {"type": "array", "items": STRING}}, "required": ["lines"]},
+            {"$ref": "#/$defs/LogLine"},
+        ]
+    },
     "predict": {"type": "object", "description": "the server's answer"},
 }
 """Commands that print no dataclass."""
@@ -40,6 +45,7 @@ def document() -> dict[str, Any]:
     """The schema."""
     kinds: dict[str, Any] = {"Versioned": _object({"schema": {"const": SCHEMA}}, "The version of the object.")}
     commands = {name.replace(" ", "-"): _command(name, result, kinds) for name, result in printed().items()}
+    _add(logs.LogLine, kinds)
     deployments = {"type": "array", "items": {"anyOf": [_type(each, kinds) for each in _PARTIAL]}}
     kinds["Failure"] = {
         **_object({"error": _object(ERROR, "What failed.")}, "A command that failed."),

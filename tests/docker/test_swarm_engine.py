@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,14 +89,17 @@ def test_a_release_is_created_updated_scaled_and_removed_without_a_trace(
     assert serves(engine, first)
     assert engine.inventory.observe_all() == (first,)
     lines = list(engine.logs(first))
-    assert sorted(line.partition("@node")[2] for line in lines) == [f"{node} | version 1 starts" for node in (1, 2, 3)]
+    written = sorted(line.text.partition("@node")[2] for line in lines)
+    assert written == [f"{node} | version 1 starts" for node in (1, 2, 3)]
     assert len(list(engine.logs(first, 2))) == 2
+    assert all(line.time for line in lines)
+    assert list(engine.logs(first, since=time.time() + 3600)) == []
     engine.preflight.address(NAME, ENV, Address("0.0.0.0", first.rest_port, first.grpc_port))
 
     second = site.deploy(site.engine(images["two"]))
     assert (second.rest_port, second.grpc_port, second.replicas) == (first.rest_port, first.grpc_port, 3)
     assert answers(second) == {"2"}
-    assert {line.partition(" | ")[2] for line in engine.logs(second)} == {"version 2 starts"}
+    assert {line.text.partition(" | ")[2] for line in engine.logs(second)} == {"version 2 starts"}
     assert engine.exit_reason(first) == "its service is gone"
     with engine.locks.acquire(NAME, ENV, 0.0):
         engine.discard(first)
@@ -195,7 +199,7 @@ def test_a_candidate_that_ends_is_never_promoted_and_tells_why(site: Site, image
         candidate = engine.stage(site.launch(engine))
         eventually(lambda: engine.exit_reason(candidate) is not None, "it has ended")
         assert "exit code 3" in str(engine.exit_reason(candidate))
-        assert list(engine.logs(candidate)) == ["going down"]
+        assert [line.text for line in engine.logs(candidate)] == ["going down"]
         with pytest.raises(EngineError, match="cannot be promoted"):
             engine.promote(candidate, 15.0, lambda _: None)
         engine.discard(candidate)

@@ -10,6 +10,7 @@ from deployer.results.deployment import Deployment, Endpoints
 from deployer.results.differences import DiffResult, Numbers, OutputDistance, SignatureChange, VersionFigures
 from deployer.results.history import HistoryResult, Outcome, Release
 from deployer.results.images import ImageBuilt, ImagePushed
+from deployer.results.logs import LogLine
 from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Signature, Source, TensorSpec
 from deployer.results.plan import Change, Plan, StartCandidate
 from deployer.results.running import DeploymentStatus, ModelState, SmokeResult
@@ -72,6 +73,7 @@ RESULTS = [
     DRY_RUN,
     DownResult("m", "local", "embedded", PLAN),
     STATUS,
+    LogLine("a line", "2026-01-01T00:00:00Z"),
     SmokeResult("m", "local", ENDPOINTS, PROOF),
     VERSIONS,
     INSPECT,

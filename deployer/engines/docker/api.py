@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import docker.errors
@@ -21,6 +21,7 @@ from deployer.engines.docker.remote import tls_errors
 from deployer.engines.docker.remote.ssh import lost_connection
 from deployer.engines.docker.remote.transport import Transport, check_files
 from deployer.errors import EngineError, EngineUnavailable, InvalidValue, PortTaken
+from deployer.results.logs import LogLine
 
 API_SECONDS = 30
 CONFLICT = 409
@@ -32,6 +33,9 @@ MISSING_SOURCE = re.compile(r"bind source path does not exist: (.+)|error while 
 
 NO_ADDRESSES = re.compile(r"non-overlapping IPv4 address pool|no available subnets|no more available addresses")
 """The messages of an engine, or of a Swarm, whose address pools are used up."""
+
+TIMESTAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ")
+"""The time that the engine writes before each message of a log."""
 
 START_HINT = "start the Docker Engine: systemctl start docker, or open Docker Desktop"
 OLDEST_API, OLDEST_ENGINE = "1.30", "17.06"
@@ -244,6 +248,20 @@ def remove_container(container: Container) -> None:
             raise
         with contextlib.suppress(docker.errors.NotFound):
             container.wait(condition="removed", timeout=API_SECONDS)
+
+
+def timed_lines(chunks: Iterable[bytes]) -> Iterator[LogLine]:
+    """Yield the lines of a log with timestamps. Each chunk begins with one, also where it goes on with a long line."""
+    rest, begun = b"", ""
+    for chunk in chunks:
+        match = TIMESTAMP.match(chunk)
+        begun = begun or (match[1].decode() if match else "")
+        *complete, rest = (rest + chunk[match.end() if match else 0 :]).split(b"\n")
+        for line in complete:
+            yield LogLine(line.decode("utf-8", "replace"), begun or None)
+        begun = begun if rest else ""
+    if rest:
+        yield LogLine(rest.decode("utf-8", "replace"), begun or None)
 
 
 def decode_lines(chunks: Iterator[bytes]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from deployer.config.interpolation import reveal
 from deployer.engines import flags, run_dir
 from deployer.engines.base import Traits, one_server_error
 from deployer.engines.docker import exit_codes, listing, probe, sdk_arguments, start_files, visibility
-from deployer.engines.docker.api import decode_lines, docker_errors
+from deployer.engines.docker.api import docker_errors, timed_lines
 from deployer.engines.docker.container_spec import CONFIG_MOUNT
 from deployer.engines.docker.findings import join_paths, relabel_command
 from deployer.engines.docker.host import DockerHost
@@ -40,6 +40,7 @@ from deployer.engines.docker.state import first_serving
 from deployer.errors import EngineError, SettingRefused
 from deployer.results.deployment import Deployment, Memory
 from deployer.results.launch import Launch, Rendered
+from deployer.results.logs import LogLine
 from deployer.results.model import Model
 from deployer.results.progress import Progress
 from deployer.results.served import ServedModel, models_text
@@ -307,8 +308,10 @@ class DockerEngine:
         """Return the container's memory. Free memory is known of this machine only."""
         return self.host.state.memory(deployment, local=not self.host.machine.is_remote)
 
-    def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
+    def logs(
+        self, deployment: Deployment, tail: int | None = None, *, follow: bool = False, since: float | None = None
+    ) -> Iterator[LogLine]:
         with docker_errors(f"reading the log of {deployment.release}"):
             container = self.host.state.container(deployment)
-            chunks = container.logs(stream=True, follow=follow, tail="all" if tail is None else tail)
-            yield from decode_lines(chunks)
+            limits = {"tail": "all" if tail is None else tail, "since": None if since is None else max(since, 1.0)}
+            yield from timed_lines(container.logs(stream=True, follow=follow, timestamps=True, **limits))

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -19,11 +20,13 @@ from deployer.engines import process, run_dir
 from deployer.engines.base import SERVING, Traits, adoption_note, one_server_error
 from deployer.engines.embedded import launcher, processes, releases
 from deployer.engines.embedded.inventory import EmbeddedInventory, RunDirectories
+from deployer.engines.embedded.log_times import timed
 from deployer.engines.embedded.preflight import EmbeddedPreflight
 from deployer.engines.local import DirectoryLocks, NoImages
 from deployer.errors import EngineError, NotReady, SettingRefused
 from deployer.results.deployment import LOST, Deployment, Memory
 from deployer.results.launch import Launch, Rendered
+from deployer.results.logs import LogLine
 from deployer.results.model import Model
 from deployer.results.progress import Progress
 from deployer.results.served import ServedModel
@@ -201,15 +204,18 @@ class EmbeddedEngine:
         server = process.find(deployment.directory, deployment.pid)
         return None if server is None else Memory(process.used_bytes(server), free=process.free_bytes())
 
-    def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
+    def logs(
+        self, deployment: Deployment, tail: int | None = None, *, follow: bool = False, since: float | None = None
+    ) -> Iterator[LogLine]:
         path = deployment.directory / run_dir.LOG_FILE
         if not path.is_file():
             return
         with path.open(encoding="utf-8", errors="replace") as file:
             existing = deque(file if tail is not None else (), maxlen=tail)
             partial = existing.pop() if follow and existing and not existing[-1].endswith("\n") else ""
-            yield from (line.rstrip("\n") for line in existing)
-            yield from _lines(file, partial, lambda: follow and self.exit_reason(deployment) is None)
+            written = (line.rstrip("\n") for line in existing)
+            new = _lines(file, partial, lambda: follow and self.exit_reason(deployment) is None)
+            yield from timed(chain(written, new), since)
 
     def _non_serving_dirs(self, name: str, env: str) -> tuple[Path, ...]:
         current = self.observe(name, env)
@@ -222,10 +228,13 @@ class EmbeddedEngine:
 
     def _await_public(self, candidate: Deployment, seconds: float) -> None:
         def opened() -> bool:
-            return any(PUBLIC_LINE in line for line in self.logs(candidate)) or self.exit_reason(candidate) is not None
+            return (
+                any(PUBLIC_LINE in line.text for line in self.logs(candidate))
+                or self.exit_reason(candidate) is not None
+            )
 
         if not wait_until(opened, Deadline.after(seconds)) or self.exit_reason(candidate) is not None:
-            tail = tuple(self.logs(candidate, 15))
+            tail = tuple(line.text for line in self.logs(candidate, 15))
             raise NotReady(f"the candidate {candidate.release} did not open its public ports", log=tail)
 
 

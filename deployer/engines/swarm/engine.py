@@ -36,6 +36,7 @@ from deployer.engines.swarm.tasks import Tasks
 from deployer.errors import EngineError, SettingRefused
 from deployer.results.deployment import Deployment, Memory
 from deployer.results.launch import Launch, Rendered
+from deployer.results.logs import LogLine
 from deployer.results.model import Model
 from deployer.results.progress import Progress
 from deployer.results.served import ServedModel
@@ -280,16 +281,18 @@ class SwarmEngine:
         del deployment
         return None
 
-    def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
+    def logs(
+        self, deployment: Deployment, tail: int | None = None, *, follow: bool = False, since: float | None = None
+    ) -> Iterator[LogLine]:
         """Yield the lines of every server, each with its number and its node; those of a candidate as they are."""
         service = self._service_of(deployment)
         if service is None:
             return
         if deployment.role == SERVING:
-            yield from logs.of_service(self.host.api, service, tail, follow=follow)
+            yield from logs.of_service(self.host.api, service, tail, follow=follow, since=since)
             return
         for task in self.host.api.tasks(service)[:1]:
-            yield from logs.of_task(self.host.api, task.id, tail, follow=follow)
+            yield from logs.of_task(self.host.api, task.id, tail, follow=follow, since=since)
 
 
 def _in_image_error(deployment: Deployment) -> EngineError:

@@ -11,9 +11,11 @@ import docker.errors
 from deployer.engines.docker.api import decode_lines
 from deployer.engines.swarm.api import SwarmApi, swarm_errors
 from deployer.engines.swarm.inspection import Task
+from deployer.results.logs import LogLine
 from deployer.system.wait import Deadline, items_until, items_while
 
 DETAILS = re.compile(r"^(?:[A-Za-z0-9_.%-]+=[^ ,]*,?)+ ")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 TASK = "com.docker.swarm.task.id"
 SECONDS = 20.0
 """How long the nodes may take to send their logs."""
@@ -21,31 +23,39 @@ FOLLOW_SECONDS = 2.0
 """After how long without a line a log that is followed may be at its end."""
 
 
-def of_service(api: SwarmApi, service: str, tail: int | None, *, follow: bool) -> Iterator[str]:
+def of_service(
+    api: SwarmApi, service: str, tail: int | None, *, follow: bool, since: float | None = None
+) -> Iterator[LogLine]:
     """Yield the lines of the tasks that should run, in the order of their times; nothing without the service.
 
     `tail` is the number of lines; with `follow`, that of the lines of each task which were written before.
     """
     names = _Names(api, service)
-    path = f"/services/{service}/logs"
+    query = _Query(f"/services/{service}/logs", tail, since, details=True)
     if follow:
-        lines = _followed(api, path, tail, lambda: _runs(api.tasks(service)), details=True)
-        yield from (line.text(names) for line in map(_Line.parse, lines))
+        lines = _followed(api, query, lambda: _runs(api.tasks(service)))
+        yield from (line.named(names) for line in map(_Line.parse, lines))
         return
-    lines = _lines(api, path, tail, details=True)
+    lines = _lines(api, query)
     current = {task.id for task in api.tasks(service) if task.is_current}
     found = [line for line in map(_Line.parse, lines) if not line.task or line.task in current]
     found.sort(key=lambda line: line.time)
-    yield from (line.text(names) for line in (found if tail is None else found[max(0, len(found) - tail) :]))
+    yield from (line.named(names) for line in (found if tail is None else found[max(0, len(found) - tail) :]))
 
 
-def of_task(api: SwarmApi, task: str, tail: int | None, *, follow: bool = False) -> Iterator[str]:
+def of_task(
+    api: SwarmApi, task: str, tail: int | None, *, follow: bool = False, since: float | None = None
+) -> Iterator[LogLine]:
     """Yield the lines of one task; nothing without it."""
-    path = f"/tasks/{task}/logs"
-    if follow:
-        yield from _followed(api, path, tail, lambda: _runs(filter(None, (api.task(task),))), details=False)
-    else:
-        yield from _lines(api, path, tail, details=False)
+    query = _Query(f"/tasks/{task}/logs", tail, since, details=False)
+    lines = _followed(api, query, lambda: _runs(filter(None, (api.task(task),)))) if follow else _lines(api, query)
+    yield from map(_plain, lines)
+
+
+def _plain(text: str) -> LogLine:
+    """Return a line without details; a message about the log itself has no time."""
+    time, space, rest = text.partition(" ")
+    return LogLine(rest, time) if space and TIME.fullmatch(time) else LogLine(text)
 
 
 def _runs(tasks: Iterable[Task]) -> bool:
@@ -70,8 +80,10 @@ class _Line:
         details = dict(each.partition("=")[::2] for each in match[0].strip().split(","))
         return cls(time, details.get(TASK, ""), rest[match.end() :])
 
-    def text(self, names: _Names) -> str:
-        return f"{names.of(self.task)} | {self.written}" if self.task else self.written
+    def named(self, names: _Names) -> LogLine:
+        if not self.task:
+            return LogLine(self.written)
+        return LogLine(f"{names.of(self.task)} | {self.written}", self.time)
 
 
 class _Names:
@@ -91,34 +103,40 @@ class _Names:
         return self._names[task]
 
 
-def _followed(
-    api: SwarmApi, path: str, tail: int | None, goes_on: Callable[[], bool], *, details: bool
-) -> Iterator[str]:
+@dataclass(frozen=True)
+class _Query:
+    """What to read of a log."""
+
+    path: str
+    tail: int | None
+    since: float | None
+    details: bool
+
+    def parameters(self, *, follow: bool) -> dict[str, str | int]:
+        """Return the parameters of the request."""
+        plain = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(follow), "details": int(self.details)}
+        since = {} if self.since is None else {"since": f"{max(self.since, 1.0):.6f}"}
+        return {**plain, **since, "tail": "all" if self.tail is None else str(self.tail)}
+
+
+def _followed(api: SwarmApi, query: _Query, goes_on: Callable[[], bool]) -> Iterator[str]:
     """Yield the lines of a log until no task can write more. The engine itself never ends a log that is followed."""
-    return items_while(goes_on, FOLLOW_SECONDS, lambda: _stream(api, path, tail, follow=True, details=details))
+    return items_while(goes_on, FOLLOW_SECONDS, lambda: _stream(api, query, follow=True))
 
 
-def _lines(api: SwarmApi, path: str, tail: int | None, *, details: bool) -> Iterator[str]:
+def _lines(api: SwarmApi, query: _Query) -> Iterator[str]:
     """Yield the lines of a log that arrive in time: a node that is gone sends none."""
     try:
-        yield from items_until(Deadline.after(SECONDS), lambda: _stream(api, path, tail, follow=False, details=details))
+        yield from items_until(Deadline.after(SECONDS), lambda: _stream(api, query, follow=False))
     except TimeoutError:
         yield f"(a node has not sent its part of the log within {SECONDS:g} s)"
 
 
-def _stream(api: SwarmApi, path: str, tail: int | None, *, follow: bool, details: bool) -> Iterator[str]:
-    query = {
-        "stdout": 1,
-        "stderr": 1,
-        "follow": int(follow),
-        "details": int(details),
-        "timestamps": int(details),
-        "tail": "all" if tail is None else str(tail),
-    }
+def _stream(api: SwarmApi, query: _Query, *, follow: bool) -> Iterator[str]:
     client = api.client.api
     with swarm_errors("reading the log"):
         try:
-            answer = client._get(client._url(path), params=query, stream=True)
+            answer = client._get(client._url(query.path), params=query.parameters(follow=follow), stream=True)
             client._raise_for_status(answer)
         except docker.errors.NotFound:
             return

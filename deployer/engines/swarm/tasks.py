@@ -197,7 +197,7 @@ class Tasks:
         """Return the last lines of a task's log; none if they cannot be read."""
         from deployer.engines.swarm import logs
 
-        return tuple(logs.of_task(self.api, task.id, LOG_LINES)) if task.container else ()
+        return tuple(line.text for line in logs.of_task(self.api, task.id, LOG_LINES)) if task.container else ()
 
     def _require(self, service: Service) -> Service:
         current = self.api.service(service.id)

@@ -114,7 +114,7 @@ class EngineFixture:
         seen = availability.readiness(client, deployment.models)
         if seen.readiness is Readiness.READY or self.engine.exit_reason(deployment) is None:
             return seen
-        return Observation(Readiness.FAILED, "\n".join(self.engine.logs(deployment, 20)))
+        return Observation(Readiness.FAILED, "\n".join(line.text for line in self.engine.logs(deployment, 20)))
 
     def reload(self, deployment: Deployment, *models: ServedModel) -> None:
         """The server takes up other models, as `up` makes it do."""

@@ -49,7 +49,7 @@ class Follower(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        self.lines.extend(self._all)
+        self.lines.extend(line.text for line in self._all)
 
 
 def test_versions_follow_one_another_at_one_address(fixture):
@@ -134,7 +134,7 @@ def test_a_candidate_that_ends_by_itself_is_never_promoted_and_tells_why(fixture
         candidate = fixture.start(served(1), flags=(("grpc_max_threads", "many"),))
         eventually(lambda: fixture.engine.exit_reason(candidate) is not None, "the server refused to start", 60)
         assert fixture.engine.exit_reason(candidate)
-        assert any("grpc_max_threads" in line for line in fixture.engine.logs(candidate))
+        assert any("grpc_max_threads" in line.text for line in fixture.engine.logs(candidate))
         assert list(fixture.engine.logs(candidate, follow=True))
         with pytest.raises(DeployerError):
             fixture.engine.promote(candidate, 5.0, fixture.wait)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -80,11 +82,19 @@ def test_a_launch_that_is_refused_leaves_it_serving(shared, serving):
 
 def test_the_log_is_reported_whole_or_by_its_last_lines(shared, serving):
     lines = list(shared.engine.logs(serving))
-    assert any(f"{served(1).name} version: 1" in line for line in lines)
-    assert not any(line.endswith("\n") for line in lines)
+    assert any(f"{served(1).name} version: 1" in line.text for line in lines)
+    assert not any(line.text.endswith("\n") for line in lines)
     assert list(shared.engine.logs(serving, 2)) == lines[-2:]
     assert list(shared.engine.logs(serving, 0)) == []
     assert list(shared.engine.logs(serving, 10_000)) == lines
+
+
+def test_the_log_is_reported_since_a_time(shared, serving):
+    lines = list(shared.engine.logs(serving))
+    assert list(shared.engine.logs(serving, since=-1.0)) == lines
+    assert list(shared.engine.logs(serving, since=time.time() + 3600)) == []
+    written = [datetime.fromisoformat(line.time[:19]) for line in lines if line.time]
+    assert written == sorted(written)
 
 
 def test_a_free_port_is_free_for_it_too(shared, serving):

@@ -19,6 +19,7 @@ from deployer.errors import EngineError, SettingRefused
 from deployer.results.checks import Finding
 from deployer.results.deployment import GRPC_PORT, REST_PORT, Deployment, Endpoints, Memory
 from deployer.results.launch import MODEL_CONFIG, Launch, Rendered
+from deployer.results.logs import LogLine
 from deployer.results.model import Model
 from deployer.results.served import ServedModel
 from support.memory.platform import Address, Platform, Running, platform_of
@@ -247,14 +248,18 @@ class MemoryEngine:
         for each in self.servers(name, env):
             self._drop(each)
 
-    def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
+    def logs(
+        self, deployment: Deployment, tail: int | None = None, *, follow: bool = False, since: float | None = None
+    ) -> Iterator[LogLine]:
         found = self._running(deployment)
         lines = found.server.log if found else []
         told = len(lines)
-        yield from lines[len(lines) - tail :] if tail is not None and tail <= told else list(lines)
+        if since is not None and since > time.time():  # it knows no times
+            return
+        yield from map(LogLine, lines[len(lines) - tail :] if tail is not None and tail <= told else list(lines))
         while follow and self.exit_reason(deployment) is None:
             time.sleep(0.02)
-            yield from lines[told:]
+            yield from map(LogLine, lines[told:])
             told = len(lines)
 
     def _besides(self, serving: Deployment | None, name: str, env: str) -> list[Running]:

@@ -10,10 +10,11 @@ import requests
 from support.fake_engine import INFO, fake_engine
 
 from deployer.config.spec import Docker
-from deployer.engines.docker.api import connect, docker_errors, docker_problem
+from deployer.engines.docker.api import connect, docker_errors, docker_problem, timed_lines
 from deployer.engines.docker.host import DockerHost
 from deployer.engines.docker.preflight import DockerPreflight
 from deployer.errors import EngineError, EngineUnavailable
+from deployer.results.logs import LogLine
 
 
 @pytest.mark.parametrize("version", ["1.18", "1.24", "1.29"])
@@ -91,3 +92,20 @@ def test_an_error_of_the_sdk_does_not_mean_that_no_engine_answers(error):
 def test_an_engine_that_is_not_there_is_reported_also_where_the_sdk_wraps_it(cause):
     with pytest.raises(EngineUnavailable), docker_errors("the engine"):
         raise docker.errors.DockerException("Error while fetching server API version") from cause
+
+
+STAMP, LATER = "2026-11-30T12:00:00.000000001Z", "2026-11-30T12:00:01Z"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "lines"),
+    [
+        ([f"{STAMP} a\n", f"{STAMP} b"], [("a", STAMP), ("b", STAMP)]),
+        ([f"{STAMP} long ", f"{LATER} line\n", f"{STAMP} b\n"], [("long line", STAMP), ("b", STAMP)]),
+        (["no time\n", f"{STAMP} \n"], [("no time", None), ("", STAMP)]),
+        ([f"{STAMP} a\nb\n"], [("a", STAMP), ("b", STAMP)]),
+        ([], []),
+    ],
+)  # fmt: skip
+def test_lines_of_a_log_have_the_time_of_their_start(chunks, lines):
+    assert list(timed_lines(chunk.encode() for chunk in chunks)) == [LogLine(*line) for line in lines]

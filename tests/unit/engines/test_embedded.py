@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from deployer.engines.embedded.engine import EmbeddedEngine
 from deployer.engines.run_dir import LOG_FILE, Release
 from deployer.errors import EngineError
 from deployer.results.deployment import Deployment
+from deployer.results.logs import LogLine
 
 LABELS = Release("m", "local", "r", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d", ())
 WRITE = """
@@ -107,20 +109,24 @@ def talker(engine: EmbeddedEngine) -> Iterator[Talker]:
     child.communicate(timeout=60)
 
 
+def texts(lines: Iterable[LogLine]) -> list[str]:
+    return [line.text for line in lines]
+
+
 def test_logs_come_in_whole_lines_to_the_very_last(engine, talker):
     lines = engine.logs(talker.deployment, follow=True)
     log = talker.deployment.directory / LOG_FILE
     talker.say()
     eventually(lambda: log.read_text() == "first li", "half a line is there", 60)
     talker.say()
-    assert next(lines) == "first line"
+    assert next(lines).text == "first line"
     talker.say(2)
-    assert list(lines) == ["second", "last words"]
+    assert texts(lines) == ["second", "last words"]
 
 
 def test_half_a_line_is_shown_to_those_who_do_not_follow(engine, talker):
     talker.say()
-    eventually(lambda: list(engine.logs(talker.deployment)) == ["first li"], "half a line is there", 60)
+    eventually(lambda: texts(engine.logs(talker.deployment)) == ["first li"], "half a line is there", 60)
 
 
 @pytest.mark.parametrize(("tail", "shown"), [(None, 5), (0, 0), (2, 2), (5, 5), (99, 5)])
@@ -129,8 +135,24 @@ def test_the_tail_is_the_last_lines(engine, tail, shown):
     (directory / LOG_FILE).write_bytes(b"1\n2\n3\n4\n\xff")
     seen = engine.observe("m", "local")
     assert seen is not None
-    assert list(engine.logs(seen, tail)) == ["1", "2", "3", "4", "\ufffd"][5 - shown :]
+    assert texts(engine.logs(seen, tail)) == ["1", "2", "3", "4", "\ufffd"][5 - shown :]
     assert list(engine.logs(seen, tail, follow=True)) == list(engine.logs(seen, tail))
+
+
+def test_a_line_without_a_time_is_as_old_as_the_one_before(engine):
+    directory = put(engine, "1", pid=0)
+    stamps = [datetime(2026, 11, 30, 12, minute).astimezone() for minute in (0, 1)]
+    written = ["early", *(f"{stamp:%Y-%m-%d %H:%M:%S}.25{n}: I a] b" for n, stamp in enumerate(stamps)), "  goes on"]
+    (directory / LOG_FILE).write_text("\n".join([*written, "2026-99-99 12:00:00.000: no time"]))
+    seen = engine.observe("m", "local")
+    assert seen is not None
+    lines = list(engine.logs(seen))
+    times = [f"{stamp.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S}.25{n}000Z" for n, stamp in enumerate(stamps)]
+    assert [line.time for line in lines] == [None, *times, None, None]
+    assert list(engine.logs(seen, since=stamps[0].timestamp())) == lines
+    assert list(engine.logs(seen, since=stamps[1].timestamp())) == lines[2:]
+    assert list(engine.logs(seen, 2, since=stamps[1].timestamp(), follow=True)) == []
+    assert list(engine.logs(seen, since=stamps[1].timestamp() + 60)) == []
 
 
 def test_a_server_without_a_log_has_no_lines(engine):
