@@ -189,19 +189,19 @@ FORMATS: dict[str, Callable[[], Display]] = {
     "plain": PlainDisplay,
     "json": JsonDisplay,
 }
-_shown: list[Display] = []
-"""The display of this process, if one was made."""
+_displays: dict[str, Display] = {}
+"""The displays of this process, by their format: one for a command."""
 
 
 def show(event: Event, form: str = "auto") -> None:
     """Show an event."""
-    if not _shown:
-        _shown.append(FORMATS[form]())
-        atexit.register(end)
-    _shown[0].show(event)
+    if form not in _displays:
+        _displays[form] = FORMATS[form]()
+        atexit.register(_displays[form].end)
+    _displays[form].show(event)
 
 
 def end(*, failed: bool = False) -> None:
     """End the phase that is shown, since something else is printed."""
-    for display in _shown:
+    for display in _displays.values():
         display.end(failed=failed)
