@@ -5,21 +5,26 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from deployer.console.lines import out, paragraphs, show_notices, table
+from deployer.console.lines import fits, out, paragraphs, show_notices, table
 from deployer.console.reports import show_report
 from deployer.console.terminal import BOLD, GREEN, RED, colored
 from deployer.engines import run_dir
 from deployer.results.deployment import LOST, cli_name
 from deployer.results.served import format_models
+from deployer.system import times
 
 if TYPE_CHECKING:
     from deployer.results.changes import DownResult, TokenResult, UnlockResult, UpResult
     from deployer.results.checks import DoctorResult
+    from deployer.results.deployment import Deployment
     from deployer.results.history import HistoryResult, Release
     from deployer.results.running import DeploymentStatus
     from deployer.results.traffic import TrafficFigures
+
+STATUS_HEADS = ("PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "CREATED")
 
 
 def show_up(result: UpResult, seconds: float, *, verbose: bool = False, next_steps: str = "") -> None:
@@ -159,7 +164,7 @@ def _history_row(release: Release) -> tuple[str, ...]:
         format_models(release.models),
         release.outcome.value,
         "-" if release.seconds is None else f"{release.seconds:.1f}",
-        release.began,
+        _age(release.began),
         release.who,
     )
 
@@ -168,12 +173,12 @@ def show_status(statuses: Sequence[DeploymentStatus]) -> None:
     """Print a table of deployments, and below it what is wrong with some. Without deployments print nothing."""
     if not statuses:
         return
-    rows = [("PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"), *map(_status_row, statuses)]
+    rows = [STATUS_HEADS, *map(_status_row, statuses)]
     if any(status.deployment.nodes for status in statuses):
         rows = [(*row, text) for row, text in zip(rows, ("SERVERS", *map(_servers, statuses)), strict=True)]
     if len({row[:4] for row in rows}) < len(rows):  # one deployment from several state directories
         rows = [(*row, text) for row, text in zip(rows, ("STATE DIRECTORY", *map(_state_dir, statuses)), strict=True)]
-    table(rows)
+    _show_with_endpoints(rows, [status.deployment for status in statuses])
     _show_nodes(statuses)
     several_projects = len({status.deployment.project for status in statuses}) > 1
     for status in statuses:
@@ -182,6 +187,25 @@ def show_status(statuses: Sequence[DeploymentStatus]) -> None:
         for text in ("" if status.healthy else status.detail, status.warning):
             if text:
                 print(f"{deployment.name} [{deployment.env}]{project}: {text}", file=sys.stderr)
+
+
+def _show_with_endpoints(rows: Sequence[tuple[str, ...]], deployments: Sequence[Deployment]) -> None:
+    """Print a table with the addresses of deployments; below it on a terminal that is too narrow for them."""
+    addresses = [(each.endpoints.rest, each.endpoints.grpc) for each in deployments]
+    wide = [
+        (*row[: len(STATUS_HEADS)], *more, *row[len(STATUS_HEADS) :])
+        for row, more in zip(rows, (("REST", "GRPC"), *addresses), strict=True)
+    ]
+    if fits(wide):
+        table(wide)
+        return
+    table(rows)
+    for deployment, (rest, grpc) in zip(deployments, addresses, strict=True):
+        out(f"{deployment.name} [{deployment.env}]  {rest}  {grpc}")
+
+
+def _age(written: str) -> str:
+    return times.age(written, datetime.now(timezone.utc)) or "-"
 
 
 def _servers(status: DeploymentStatus) -> str:
@@ -224,8 +248,7 @@ def _status_row(status: DeploymentStatus) -> tuple[str, ...]:
         deployment.engine if deployment.gateway is None else f"{deployment.engine}, gateway",
         format_models(deployment.models),
         state,
-        deployment.endpoints.rest,
-        deployment.endpoints.grpc,
+        _age(deployment.created),
     )
 
 

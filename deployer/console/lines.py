@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from deployer.errors import DeployerError
 if TYPE_CHECKING:
     from deployer.results.logs import LogLine
 
+NARROWEST_CELL = 4
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -41,10 +43,29 @@ def printable(text: str) -> str:
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Print rows as a table with aligned columns, to stdout."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """Print rows as a table with aligned columns, to stdout. On a terminal, its widest cells are cut until it fits."""
+    widths = _widths(rows)
+    while not _fits(widths) and max(widths) > NARROWEST_CELL:
+        widths[widths.index(max(widths))] -= 1
     for row in rows:
-        out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        out("  ".join(_cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def fits(rows: Sequence[tuple[str, ...]]) -> bool:
+    """Return whether a table needs no cut cells."""
+    return _fits(_widths(rows))
+
+
+def _widths(rows: Sequence[tuple[str, ...]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def _fits(widths: Sequence[int]) -> bool:
+    return not sys.stdout.isatty() or sum(widths) + 2 * (len(widths) - 1) <= shutil.get_terminal_size().columns
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else f"{cell[: width - 1]}…"
 
 
 def show_notices(notices: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ README = ROOT / "README.md"
 PAGES = sorted(path for path in ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
 LEFT_BY_USE = shutil.ignore_patterns("models", ".deployer", "*.keras", "__pycache__")
 NUMBER = re.compile(r"\d+(\.\d+)*(e[-+]?\d+)?")
+AGE = re.compile(r"just now|\d+ \w+ ago")
 REST = "import json, sys; print(json.load(sys.stdin)['deployments'][0]['deployment']['endpoints']['rest'])"
 ASK = f"""
 python ask.py "$(deployer status --json | python -c "{REST}")" | tee asked.txt
@@ -24,7 +25,8 @@ bash -c "$(grep '^curl ' asked.txt)"
 
 
 def stable(text: str) -> list[str]:
-    """Lines without what changes from run to run: numbers, and the spaces that align them. `…` stands for no line."""
+    """Lines without what changes: numbers, ages, and the spaces that align them. `…` stands for no line."""
+    text = AGE.sub("ago", text)
     return [" ".join(NUMBER.sub("N", line).split()) for line in text.splitlines() if line.strip() not in ("", "…")]
 
 

@@ -313,7 +313,7 @@ def test_the_verbs_that_look_tell_what_is_there(project):
     assert (silent.code, "did not answer within 1 s" in silent.err, "hint" in silent.err) == (1, True, False)
     assert "Successfully loaded servable version {name: half_plus_two version: 2}" in deployer("logs", cwd=project).out
     assert deployer("logs", "--tail", "1", cwd=project).out.count("\n") == 1
-    assert deployer("ps", cwd=project).out == deployer("status", cwd=project).out
+    assert deployer("ps", "--json", cwd=project).json == deployer("status", "--json", cwd=project).json
     assert result["endpoints"]["rest"] in deployer("status", cwd=project).out
     nothing = deployer("plan", "half_plus_two:2", "--exit-code", cwd=project)
     assert (nothing.code, nothing.out.splitlines()[0]) == (0, "half_plus_two is up to date: version 2")

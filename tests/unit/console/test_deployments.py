@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 from support.results import (
@@ -131,6 +132,7 @@ def test_the_history_is_a_table_and_why_a_release_failed_stands_apart(capsys):
     head, first, second = shown.out.splitlines()
     assert head.split() == ["RELEASE", "DEPLOYMENT", "ENGINE", "CHANGE", "MODELS", "OUTCOME", "SECONDS", "BEGAN", "BY"]
     assert first.startswith("7        m [local]")
+    assert re.search(r"\d+ (month|year)s? ago  me@here$", first)
     assert ("failed" in first, "1.2" in first, " - " in second) == (True, True, True)
     assert shown.err == "7: why\n"
     console.deployments.show_history(HistoryResult((RELEASE, dataclasses.replace(RELEASE, env="staging"))))
@@ -152,12 +154,25 @@ def test_whose_lock_it_is_or_was(capsys, owner, taken, said):
     assert capsys.readouterr().out == f"{said}\n"
 
 
+def test_addresses_stand_below_a_table_that_a_terminal_cannot_show_with_them(capsys, monkeypatch):
+    named = dataclasses.replace(DEPLOYMENT, name="m" * 60, created="2026-01-01T00:00:00Z")
+    console.deployments.show_status([dataclasses.replace(STATUS, deployment=named)])
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    console.deployments.show_status([dataclasses.replace(STATUS, deployment=named)])
+    head, row, addresses = capsys.readouterr().out.splitlines()
+    assert "REST" not in head
+    assert max(len(head), len(row)) == 80
+    assert addresses.endswith(f"{DEPLOYMENT.endpoints.rest}  {DEPLOYMENT.endpoints.grpc}")
+
+
 def test_status_is_a_table_and_says_what_is_wrong(capsys):
     dead = dataclasses.replace(DEPLOYMENT, name="longer-name", running=False)
     console.deployments.show_status([STATUS, DeploymentStatus(dead, (), False, "its server is not running")])
     shown = capsys.readouterr()
     head, first, second = shown.out.splitlines()
-    assert head.split() == ["PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"]
+    assert head.split() == ["PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "CREATED", "REST", "GRPC"]
     assert first.index("local") == second.index("local") == head.index("ENV")
     assert "m: 1 (stable), 2; n:7" in first
     assert "serving" in first

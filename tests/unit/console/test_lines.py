@@ -76,3 +76,20 @@ def test_a_file_name_that_the_terminal_cannot_show_is_shown_escaped(tmp_path):
     shutil.copytree(MODELS / "half_plus_two" / "1", store / "m" / "1")
     ended = started_anew("versions", "--models-dir", store.name, cwd=tmp_path, PYTHONIOENCODING="ascii")
     assert (ended.code, "m\\xfc\\udcff" in ended.out) == (0, True), ended.err
+
+
+ROWS = [("NAME", "MODELS", "BY"), ("m", "a: 1, 2, 3; b: 1, 2", "someone@somewhere"), ("n", "c:1", "x")]
+
+
+@pytest.mark.parametrize("columns", [400, 40, 30, 20, 1])
+def test_a_table_fits_the_terminal(capsys, monkeypatch, columns):
+    console.lines.table(ROWS)
+    piped = capsys.readouterr().out
+    assert "…" not in piped
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    console.lines.table(ROWS)
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= max(columns, 16)  # no cell has less than four characters
+    assert ("…" in shown) is (shown != piped)
+    assert (shown == piped) is (columns == 400)
