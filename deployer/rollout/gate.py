@@ -70,6 +70,7 @@ class Gate:
         """
         if change in SAME_SERVERS:
             return
+        self.progress(Phase("checking files, signatures and memory"))
         self.check_read_files(change, observed, every_file=every_file)
         self.check_golden()
         if observed is not None:

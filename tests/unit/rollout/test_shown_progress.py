@@ -7,14 +7,18 @@ from itertools import pairwise
 
 from support.cli import in_process
 
-PHASES = ["starting a candidate on the memory engine", "verifying its answers over REST and gRPC"]
+PHASES = [
+    "checking files, signatures and memory",
+    "starting a candidate on the memory engine",
+    "verifying its answers over REST and gRPC",
+]
 
 
 def test_the_phases_of_a_deploy_are_json_lines_for_programs(project):
     ended = in_process("up", "m:1", "--progress", "json", "--json", cwd=project.directory)
     rows = [json.loads(line) for line in ended.err.splitlines()]
     assert (ended.code, json.loads(ended.out)["served_before"]) == (0, [])
-    assert [row["action"] for row in rows if row["event"] == "phase"][:2] == PHASES
+    assert [row["action"] for row in rows if row["event"] == "phase"][:3] == PHASES
     assert all(before["seconds"] <= after["seconds"] for before, after in pairwise(rows))
 
 
