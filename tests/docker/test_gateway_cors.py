@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from support.containers import docker
+from support.containers import PROJECT, docker
 from support.world import eventually, free_port, listens
 
 from deployer.config.spec import Gateway
@@ -17,7 +17,7 @@ from deployer.engines.docker.gateway.directory import GatewayDir
 ORIGIN = {"Origin": "https://page.example"}
 PREFLIGHT = {**ORIGIN, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
 TOKEN = {"Authorization": "Bearer known"}
-NAME = "deployer-test-cors"
+NAME = f"{PROJECT}-cors"
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["cors", "no cors"])

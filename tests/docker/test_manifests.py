@@ -181,7 +181,7 @@ def test_a_stopping_pod_answers_requests_in_flight_and_ends_at_sigterm(project, 
         count = int(200_000 * 9 / (time.monotonic() - began))  # longer than the pod waits for the cluster
         answer = pool.submit(ask, count)
         assert pod.run(*pod.container["lifecycle"]["preStop"]["exec"]["command"]) == 0
-        assert answer.result(timeout=10).json() == {"predictions": [count]}
+        assert answer.result(timeout=120).json() == {"predictions": [count]}
         docker("kill", "--signal", "TERM", NAME)
         eventually(lambda: not pod.running, "the server ends", pod.specification["terminationGracePeriodSeconds"])
         assert pod.exit_code in (0, 143)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from contract.server.server_process import PATIENCE, ServerProcess, free_port
 
 from support.containers import docker
 
-LABEL = "deployer-test.container"
+LABEL = f"deployer-test.container={os.getpid()}"
 HARDENED = (
     *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
     *("--user", "65534:65534", "--pids-limit", "512"),
@@ -58,5 +59,5 @@ def container(directory: Path, image: str, options: tuple[str, ...], *flags: str
 
 
 def left_behind() -> list[str]:
-    """The containers of these tests that are still there."""
+    """The containers of the tests of this process that are still there."""
     return docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}").split()

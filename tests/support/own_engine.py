@@ -95,10 +95,15 @@ class OwnEngine:
         """End all that runs, and delete all that it kept."""
         if self._daemon and self._daemon.poll() is None:
             self.end(15)
-        for process in psutil.process_iter(["cmdline"]):
-            if any(str(self._directory) in word for word in process.info["cmdline"] or ()):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
+        ours = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if any(str(self._directory) in word for word in process.info["cmdline"] or ())
+        ]
+        for process in ours:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(ours, SECONDS)  # until then they may write into the directory
         self._holder.kill()
         self._holder.wait(SECONDS)
         _unmount(self._directory)

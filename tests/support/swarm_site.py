@@ -137,7 +137,7 @@ class Site:
 
 def ask(url: str) -> str:
     """What a server answers."""
-    return requests.get(f"{url}/v1/models/stub", timeout=20).text.strip()
+    return requests.get(f"{url}/v1/models/stub", timeout=60).text.strip()
 
 
 def answers(deployment: Deployment, number: int = 6) -> set[str]:

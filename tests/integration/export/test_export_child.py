@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 from support.cli import command, environment, in_process
+from support.world import eventually
 
 import deployer
-from deployer.system.wait import Deadline, wait_until
 
 ENDINGS = """
 import ctypes, os, time
@@ -180,11 +180,11 @@ def test_the_child_ends_with_its_parent(tmp_path: Path, number: signal.Signals) 
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     pid = tmp_path / "pid"
-    wait_until(lambda: pid.exists() and bool(pid.read_text()), Deadline.after(60))
+    eventually(lambda: pid.exists() and bool(pid.read_text()), "the model is loaded")
     child = psutil.Process(int(pid.read_text()))
     os.kill(parent.pid, number)
-    said = parent.communicate(timeout=30)[1]
-    child.wait(10)
+    said = parent.communicate(timeout=60)[1]
+    child.wait(60)
     assert parent.returncode == (-number if number == signal.SIGKILL else 130)
     assert (tmp_path / "undone").exists() == (number != signal.SIGKILL)
     assert "Traceback" not in said
@@ -204,7 +204,7 @@ def test_ctrl_c_in_a_terminal_is_one_line_also_while_the_child_starts(tmp_path: 
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     process = psutil.Process(parent.pid)
-    wait_until(lambda: bool(process.children()), Deadline.after(60))
+    eventually(lambda: bool(process.children()), "the child starts")
     time.sleep(after)
     os.killpg(parent.pid, signal.SIGINT)
     said = parent.communicate(timeout=60)[1]
