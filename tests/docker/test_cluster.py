@@ -32,13 +32,8 @@ def image(gateway_image: str) -> str:
 
 @pytest.fixture(scope="module")
 def cluster(image: str) -> Iterator[Cluster]:
-    if not clusters.can_run():
-        pytest.skip("a cluster takes root")
-    with clusters.one_user(NAME):
-        try:
-            yield clusters.start(image, name=NAME)
-        finally:
-            clusters.run("down", name=NAME)
+    with clusters.of_its_own(NAME, image) as made:
+        yield made
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ SERVERS, NETWORK = "servers", "servers"
 ROUTE = Route(NETWORK, SERVERS, 8501, 8500)
 VERSION_1, VERSION_2 = 3.0, 4.0
 ENOUGH = 600
+HEARTBEAT = "2s"
+"""Swarm takes a node for lost after three of them without a sign; five seconds each is its own choice."""
 START_SECONDS = 180.0
 SECONDS = 60.0
 pytestmark = pytest.mark.timeout(900)
@@ -86,22 +88,16 @@ def answers(there: dict[str, str]) -> bool:
 def site(
     server_image: str, gateway_image: str, store: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    if not clusters.can_run():
-        pytest.skip("a cluster takes root")
     project = copy_store(store, tmp_path_factory.mktemp("site"))
-    with clusters.one_user(CLUSTER):
-        try:
-            cluster = clusters.start(server_image, gateway_image, name=CLUSTER)
-            images = swarm.build_on_nodes(project, cluster, server_image, 1, 2)
-            made = Site(cluster, images, gateway_image, tmp_path_factory.mktemp("state"))
-            made.apis += [SwarmApi(connect(node.socket)) for node in cluster.nodes]
-            made.docker("network", "create", "--driver", "overlay", "--attachable", NETWORK)
-            swarm.create_servers(cluster.nodes[0], SERVERS, NETWORK, images[1], 3)
-            made.gateway().ensure(NAME, ENV, ROUTE, {})
-            made.spread()
-            yield made
-        finally:
-            clusters.run("down", name=CLUSTER)
+    with clusters.of_its_own(CLUSTER, server_image, gateway_image) as cluster:
+        images = swarm.build_on_nodes(project, cluster, server_image, 1, 2)
+        made = Site(cluster, images, gateway_image, tmp_path_factory.mktemp("state"))
+        made.apis += [SwarmApi(connect(node.socket)) for node in cluster.nodes]
+        made.docker("network", "create", "--driver", "overlay", "--attachable", NETWORK)
+        swarm.create_servers(cluster.nodes[0], SERVERS, NETWORK, images[1], 3)
+        made.gateway().ensure(NAME, ENV, ROUTE, {})
+        made.spread()
+        yield made
 
 
 def note_failed(make: Make, began: list[float]) -> Make:
@@ -240,6 +236,7 @@ def test_an_image_that_no_node_has_is_an_error_of_the_node(site: Site) -> None:
 def test_of_a_lost_node_only_requests_in_flight_fail(site: Site, loss: str) -> None:
     """The clients are those of other nodes. The last test of this file."""
     site.spread()
+    site.docker("swarm", "update", "--dispatcher-heartbeat", HEARTBEAT)
     node, began = site.cluster.nodes[2], list[float]()
     make = [note_failed(each, began) for each in swarm.clients(site.endpoints[:2]) * 2]
     with traffic({}, clients=make) as seen:

@@ -24,13 +24,8 @@ SECONDS = 120
 
 @pytest.fixture
 def cluster(gateway_image: str) -> Iterator[Cluster]:
-    if not clusters.can_run():
-        pytest.skip("a cluster takes root")
-    with clusters.one_user(CLUSTER):
-        try:
-            yield clusters.start(gateway_image, name=CLUSTER)
-        finally:
-            clusters.run("down", name=CLUSTER)
+    with clusters.of_its_own(CLUSTER, gateway_image) as made:
+        yield made
 
 
 def set_links(cluster: Cluster, state: str) -> None:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "docker" / "testbed" / "cluster.sh"
 DIRECTORY = Path(os.environ.get("DEPLOYER_TESTBED_DIR", "/var/lib/deployer-testbed"))
 NAME = os.environ.get("DEPLOYER_TESTBED_CLUSTER", "main")
@@ -91,6 +93,7 @@ def read(name: str = "main") -> Cluster:
 def shared(images: Sequence[str]) -> Iterator[Cluster]:
     """The cluster that test processes share, also those of other checkouts. The last one of them stops it, if a test
     process started it."""
+    skip_if_none_can_run()
     directory = DIRECTORY / "cluster" / NAME
     directory.mkdir(parents=True, exist_ok=True)
     started = directory / "started-by-tests"
@@ -126,13 +129,23 @@ def _stop_if_last(users: int, started: Path) -> None:
 
 
 @contextmanager
-def one_user(name: str) -> Iterator[None]:
-    """Nobody else uses the cluster of that name in a block."""
+def of_its_own(name: str, *images: str) -> Iterator[Cluster]:
+    """A cluster under another name, for tests that break it: nobody else uses it, and it is stopped in the end."""
+    skip_if_none_can_run()
     directory = DIRECTORY / "cluster"
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        try:
+            yield start(*images, name=name)
+        finally:
+            run("down", name=name)
+
+
+def skip_if_none_can_run() -> None:
+    """Skip the tests that ask for a cluster on a machine that cannot run one."""
+    if not can_run():
+        pytest.skip("a cluster takes root")
 
 
 def can_run() -> bool:
