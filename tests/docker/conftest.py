@@ -15,6 +15,7 @@ from support import containers
 from support.cli import in_process
 from support.cluster import Cluster
 from support.containers import PROJECT, world
+from support.gated import configure
 from support.quick_server import quick_server
 from support.stores import copy_store, shared_store
 from support.swarm import healthy_soon
@@ -84,4 +85,12 @@ def quick(project: Path, gateway_image: str, monkeypatch: pytest.MonkeyPatch) ->
     """The project with a server that answers at once, for what a command does whatever the server is."""
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", quick_server(gateway_image))
     monkeypatch.setenv("DEPLOYER_GATE_SKIP", "true")
+    return project
+
+
+@pytest.fixture
+def gated(project: Path, gateway_image: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project with a gateway."""
+    monkeypatch.setenv("DEPLOYER_GATEWAY_IMAGE", gateway_image)
+    configure(project)
     return project
