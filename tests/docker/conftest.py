@@ -19,6 +19,7 @@ from support.gated import configure
 from support.quick_server import quick_server
 from support.stores import copy_store, shared_store
 from support.swarm import healthy_soon
+from support.swarm_site import Site, images_on_nodes
 
 IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
 collect_ignore_glob = [] if IMAGE else ["test_*.py"]
@@ -48,6 +49,21 @@ def cluster(server_image: str, gateway_image: str) -> Iterator[Cluster]:
     """Three engines, a registry and an SSH server, which all test processes share. Name what you make on them."""
     with clusters.shared([server_image, gateway_image]) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def swarm_images(cluster: Cluster, gateway_image: str) -> dict[str, str]:
+    """Those of servers on the Swarm; see `images_on_nodes`."""
+    return images_on_nodes(cluster, gateway_image)
+
+
+@pytest.fixture
+def site(cluster: Cluster, gateway_image: str, tmp_path: Path) -> Iterator[Site]:
+    """A deployment of the test's own on the Swarm, removed in the end."""
+    node = cluster.nodes[0]
+    made = Site(tmp_path, node.socket, gateway_image, node)
+    yield made
+    made.clear()
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,18 @@ def ending(gateway_image: str, seconds: int) -> str:
     return build(f"deployer-testbed/ends-{seconds}", ENDING.format(image=gateway_image, seconds=seconds))
 
 
+def images_on_nodes(cluster: Cluster, gateway_image: str) -> dict[str, str]:
+    """The ids of images that each node has: `one` and `two` answer, `ends` ends after some seconds, `fails` at once."""
+    names = {
+        "one": answering(gateway_image, 1),
+        "two": answering(gateway_image, 2),
+        "ends": ending(gateway_image, 3),
+        "fails": ending(gateway_image, 0),
+    }
+    ids = on_nodes(cluster, *names.values())
+    return {key: ids[name] for key, name in names.items()}
+
+
 def on_nodes(cluster: Cluster, *images: str) -> dict[str, str]:
     """The ids of images, by name, which each node then has: no registry is needed."""
     loaded = clusters.run("load", *images, name=cluster.name)
@@ -138,6 +150,16 @@ class Site:
 def ask(url: str) -> str:
     """What a server answers."""
     return requests.get(f"{url}/v1/models/stub", timeout=60).text.strip()
+
+
+def serves(engine: SwarmEngine, deployment: Deployment) -> bool:
+    """Whether a deployment is as it was; its servers may be on other nodes, and as many."""
+    found = engine.observe(NAME, ENV)
+    return (
+        found is not None
+        and found.running_replicas == deployment.running_replicas
+        and dataclasses.replace(found, nodes=deployment.nodes) == deployment
+    )
 
 
 def answers(deployment: Deployment, number: int = 6) -> set[str]:

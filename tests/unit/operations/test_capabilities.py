@@ -297,7 +297,7 @@ SEEN_BY = {
     "image.repository": ("tests/unit/rollout/test_built_image.py", "repository"),
     "swarm.publish": ("tests/unit/engines/swarm/test_gateway_config.py", '"publish"'),
     "swarm.gateway_constraints": ("tests/unit/engines/swarm/test_gateway_config.py", "gateway_constraints"),
-    "swarm.monitor_seconds": ("tests/docker/test_swarm_engine.py", "monitor_seconds"),
+    "swarm.monitor_seconds": ("tests/docker/test_swarm_undone.py", "monitor_seconds"),
     **{
         f"gateway.{field.name}": ("tests/unit/engines/gateway/test_config.py", field.name)
         for field in dataclasses.fields(spec.Gateway)
