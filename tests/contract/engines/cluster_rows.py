@@ -2,7 +2,7 @@
 
 A server takes several seconds there. So these rows run the tests of what differs: where a server's files are, who holds
 its ports, how requests reach it, what is left, and one change. The rest is code that the docker row runs, or that
-tests/docker runs with servers that answer at once (test_remote.py, test_swarm_engine.py).
+tests/docker runs with servers that answer at once (test_remote.py, test_swarm_*.py).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from contract.engines.fixture import EngineFixture, served
 from contract.engines.rows import DOCKER_IMAGE, Row
 from support import cluster as clusters
 from support.containers import gateway_image
+from support.swarm import healthy_soon
 
 from deployer.results.deployment import Deployment
 
@@ -29,7 +30,11 @@ def row(request: pytest.FixtureRequest) -> Row:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
     """The cluster that test processes share. Commands find its SSH."""
-    with clusters.shared([DOCKER_IMAGE, gateway_image()]) as found, pytest.MonkeyPatch.context() as variables:
+    with (
+        clusters.shared([DOCKER_IMAGE, gateway_image()]) as found,
+        healthy_soon(),
+        pytest.MonkeyPatch.context() as variables,
+    ):
         variables.setenv("PATH", str(found.ssh_path), prepend=os.pathsep)
         yield
         cluster_rows.remove_images()
