@@ -1,4 +1,4 @@
-"""Generates the reference, the kinds of source, the capabilities and the JSON schemas from the code.
+"""Generates the reference, the errors, the kinds of source, the capabilities and the JSON schemas from the code.
 
 `python docs/generate.py` writes them; with `--check` it writes nothing, and exits with 1 if they are out of date.
 """
@@ -16,6 +16,7 @@ from chapters import (  # noqa: E402
     capabilities,
     commands,
     configuration,
+    errors,
     failures,
     results,
     results_schema,
@@ -46,6 +47,7 @@ def documents() -> dict[Path, str]:
     reference = "\n".join((HEAD, *(part.text() for part in parts)))
     return {
         DIRECTORY / "reference.md": reference,
+        DIRECTORY / "errors.md": errors.text(),
         DIRECTORY / "sources.md": sources.text(),
         DIRECTORY / "capabilities.md": capabilities.text(),
         DIRECTORY / "deployer.schema.json": json.dumps(schema.document(), indent=2) + "\n",

@@ -23,4 +23,6 @@ an error is an exception of the package with the attributes `notices`, `results`
 ```
 {tree}
 ```
+
+[Errors](errors.md) says what usually causes each, and what to do.
 """

@@ -14,7 +14,7 @@ import pytest
 from support.cli import deployer, environment
 
 from deployer.config import loader, spec, tables
-from deployer.errors import DeployerError
+from deployer.errors import DeployerError, exit_codes
 from deployer.results.changes import UpResult
 from deployer.results.checks import Check
 
@@ -153,6 +153,19 @@ def test_every_exit_code_and_error_is_documented() -> None:
     assert not {found.__name__ for found in known if found.__name__ not in chapter}
     assert not {
         code for code in {found.exit_code for found in known} | {0, 20, 70, 130} if f"| `{code}` |" not in chapter
+    }
+
+
+def test_every_error_is_in_the_catalogue_under_its_exit_code() -> None:
+    sections = re.split(r"^## (\d+): ", (ROOT / "docs" / "errors.md").read_text(), flags=re.MULTILINE)[1:]
+    listed = {
+        int(code): re.findall(r"^### (\w+)$", text, re.MULTILINE)
+        for code, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+    assert [*listed] == [*exit_codes()]
+    known = [found for found in errors() if found.__module__ == "deployer.errors"]
+    assert {(found.exit_code, found.__name__) for found in known} == {
+        (code, name) for code, names in listed.items() for name in names
     }
 
 
