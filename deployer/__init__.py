@@ -58,6 +58,7 @@ _TYPES = {
     "results.history": ("HistoryResult", "Outcome", "Release"),
     "results.images": ("ImageBuilt", "ImagePushed"),
     "results.launch": ("Rendered",),
+    "results.logs": ("LogLine",),
     "results.model": ("GoldenSummary", "Model", "SavedModelInfo", "Signature", "Source", "TensorSpec"),
     "results.plan": ("Change", "Plan", "Step"),
     "results.running": ("DeploymentStatus", "ModelState", "SmokeResult"),
@@ -200,6 +201,7 @@ if TYPE_CHECKING:
     from deployer.results.images import ImageBuilt as ImageBuilt
     from deployer.results.images import ImagePushed as ImagePushed
     from deployer.results.launch import Rendered as Rendered
+    from deployer.results.logs import LogLine as LogLine
     from deployer.results.model import GoldenSummary as GoldenSummary
     from deployer.results.model import Model as Model
     from deployer.results.model import SavedModelInfo as SavedModelInfo
