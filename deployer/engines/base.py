@@ -212,6 +212,12 @@ class Engine(Protocol):
     def observe(self, name: str, env: str) -> Deployment | None:
         """Return the serving server of a deployment, running or ended; None without one."""
 
+    def foresee(self, name: str, env: str) -> Deployment | None:
+        """Return what `observe` returns once `recover` has run: plans start from it. Nothing is changed.
+
+        It differs from `observe` after a command that was killed while servers that were not accepted took requests.
+        """
+
     def recover(self, name: str, env: str) -> tuple[str, ...]:
         """Finish or undo what a killed command left, and return what was done, one sentence each.
 

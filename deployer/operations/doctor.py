@@ -53,7 +53,7 @@ def _as_deployed(workspace: Workspace) -> Workspace:
         engine = workspace.for_deployment(name).engine
         others = tuple(other for other in workspace.engines if other is not engine)
         named = replace(workspace, spec=replace(workspace.spec, name=name), engines=(engine, *others))
-        return keep_settings(named, engine.observe(name, workspace.spec.env), of_file=False)
+        return keep_settings(named, engine.foresee(name, workspace.spec.env), of_file=False)
     return workspace
 
 

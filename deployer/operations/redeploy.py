@@ -53,7 +53,7 @@ def redeploy(
             )
         return spec_serving(workspace.spec, deployed.name, models)
 
-    deployed = lookup.find(workspace, name)
+    deployed = lookup.find_to_change(workspace, name)
     if deployed.in_image and not image_change.builds(workspace, deployed):
         return _same_image(workspace, deployed, version, model, dry_run=dry_run, progress=progress)
     try:
@@ -114,7 +114,7 @@ def label(
         changed = served_models.set_labels(lookup.select_model(deployed, model), labels)
         return spec_serving(workspace.spec, deployed.name, served_models.replace_model(deployed.models, changed))
 
-    deployed = lookup.find(workspace, name)
+    deployed = lookup.find_to_change(workspace, name)
     if not image_change.builds(workspace, deployed):
         image_source.refuse_change(deployed, "label")
     with lost_versions.suggest_recovery(workspace):

@@ -14,7 +14,7 @@ from deployer.results.history import SCALE
 from deployer.results.launch import Launch, Rendered
 from deployer.results.plan import Change, Plan
 from deployer.results.progress import Progress, no_progress
-from deployer.rollout import lookup
+from deployer.rollout import killed_releases, lookup
 from deployer.rollout import plan as planning
 from deployer.rollout.executor import Context, Execution, execute
 from deployer.rollout.gate import Gate
@@ -49,7 +49,9 @@ def scale(
             hint=f"deployer down {name} stops all of them" if replicas == 0 else None,
         )
     workspace = open_workspace(settings or Settings(), "scale")
-    deployed = lookup.find_running(workspace, name)
+    deployed = lookup.find_to_change(workspace, name)
+    if deployed.silence:
+        raise lookup.not_running_error(workspace, deployed)
     workspace = workspace.for_deployment(deployed.name)
     workspace = workspace.with_spec(dataclasses.replace(workspace.spec, name=deployed.name))
     if not workspace.engine.traits.replicated:
@@ -57,7 +59,7 @@ def scale(
     plan = planning.plan_scale(deployed, replicas)
     later = reverts.replicas_conflict(workspace, replicas)
     if dry_run:
-        return _result(deployed, plan, later)
+        return _preview(workspace, deployed, plan, later)
     with (
         note_what_serves(workspace),
         collect_notices() as notices,
@@ -73,6 +75,14 @@ def scale(
         report=executed.report,
         served_before=deployed.models,
     )
+
+
+def _preview(workspace: Workspace, deployed: Deployment, plan: Plan, notices: tuple[str, ...]) -> UpResult:
+    """Return the plan of a deployment without what a killed command left, with what is done about that first."""
+    engine, ledger = workspace.engine, workspace.ledger
+    killed = (note for _, note in killed_releases.notes(ledger, engine, deployed.name, deployed.env))
+    plan = dataclasses.replace(plan, recovery=killed_releases.recovery(ledger, engine, deployed))
+    return _result(deployed, plan, (*killed, *notices))
 
 
 def _recovered(workspace: Workspace, name: str, notices: list[str]) -> Deployment:

@@ -78,7 +78,7 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
 
     Raises VerificationFailed and InsufficientMemory for what `deploy` would refuse before it starts anything.
     """
-    observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
+    observed = workspace.engine.foresee(workspace.spec.deployment, workspace.spec.env)
     last = observed or gone.last_state(workspace, workspace.spec.deployment, workspace.spec.env)
     workspace = _keep_unset(workspace, observed, reason)
     with collect_notices() as notices:
@@ -194,7 +194,7 @@ def expect_plan(workspace: Workspace, options: ExportOptions, digest: str | None
     """Return the plan that has this digest. Raises PlanOutdated if the plan is another."""
     if digest is None:
         return None
-    expected = foresee(workspace, options, workspace.engine.observe(workspace.spec.deployment, workspace.spec.env))
+    expected = foresee(workspace, options, workspace.engine.foresee(workspace.spec.deployment, workspace.spec.env))
     if expected.preview.plan_with_exports.digest != digest:
         raise outdated(expected.preview.plan_with_exports)
     return expected

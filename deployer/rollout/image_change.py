@@ -136,7 +136,8 @@ def _make(workspace: Workspace, progress: Progress, reason: str = "") -> Made:
 
 
 def _observe(workspace: Workspace) -> Deployment | None:
-    return workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
+    """Return the deployment as the change will find it."""
+    return workspace.engine.foresee(workspace.spec.deployment, workspace.spec.env)
 
 
 @dataclass(frozen=True)

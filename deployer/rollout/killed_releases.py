@@ -73,21 +73,35 @@ def reload_note(engine: Engine, deployment: Deployment) -> str:
     return f"a reload to {models} was killed before it was accepted: the next change undoes it"
 
 
-def recovery(ledger: Ledger, engine: Engine, observed: Deployment | None) -> tuple[str, ...]:
-    """Return what the next change does first about killed ones that may answer requests, one imperative each."""
-    if observed is None:
+def recovery(ledger: Ledger, engine: Engine, foreseen: Deployment | None) -> tuple[str, ...]:
+    """Return what the next change does first about killed ones that may answer requests, one imperative each.
+
+    `foreseen` is the deployment as the engine foresees it after its recovery.
+    """
+    if foreseen is None:
         return ()
-    back = f"{format_models(observed.models)} alone serves again"
+    back = f"{format_models(foreseen.models)} alone serves again"
     with contextlib.suppress(LedgerError):
         found = tuple(
             f"undo release {release.number} ({format_models(release.models)}): {back}  (it was killed unaccepted)"
-            for release, _ in notes(ledger, engine, observed.name, observed.env)
-            if ledger.may_take_requests(release) and not _was_accepted(release, observed)
+            for release, _ in notes(ledger, engine, foreseen.name, foreseen.env)
+            if ledger.may_take_requests(release) and not _was_accepted(release, foreseen)
         )
         if found:
             return found
-    killed = is_reload_killed(engine, observed)
-    return (f"undo a reload: {back}  (it was killed unaccepted)",) if killed else ()
+    killed = _killed_elsewhere(engine, foreseen)
+    return (f"undo {killed}: {back}  (it was killed unaccepted)",) if killed else ()
+
+
+def _killed_elsewhere(engine: Engine, foreseen: Deployment) -> str:
+    """Return what was killed without a release in this history, such as on another machine; empty without any."""
+    if is_reload_killed(engine, foreseen):
+        return "a reload"
+    serving = engine.observe(foreseen.name, foreseen.env)
+    is_undone = serving is not None and serving.release != foreseen.release
+    if serving is None or not is_undone or _is_changing(engine, foreseen.name, foreseen.env):
+        return ""
+    return f"a release of {format_models(serving.models)}"
 
 
 def is_reload_killed(engine: Engine, deployment: Deployment) -> bool:

@@ -22,11 +22,20 @@ def find(workspace: Workspace, name: str | None) -> Deployment:
     return observed
 
 
-def find_or_gone(workspace: Workspace, name: str | None) -> Deployment:
-    """Return a deployment, also one that only the history has. Raises DeploymentNotFound."""
+def find_to_change(workspace: Workspace, name: str | None) -> Deployment:
+    """Return a deployment as a change finds it, without what a killed command left. Raises DeploymentNotFound."""
     name = deployment_name(workspace, name)
-    observed = workspace.for_deployment(name).engine.observe(name, workspace.spec.env)
-    found = observed or gone.find(workspace, name)
+    foreseen = workspace.for_deployment(name).engine.foresee(name, workspace.spec.env)
+    if foreseen is None:
+        raise not_deployed_error(workspace, name)
+    return foreseen
+
+
+def find_or_gone(workspace: Workspace, name: str | None) -> Deployment:
+    """Return a deployment as `find_to_change` does, also one that only the history has. Raises DeploymentNotFound."""
+    name = deployment_name(workspace, name)
+    foreseen = workspace.for_deployment(name).engine.foresee(name, workspace.spec.env)
+    found = foreseen or gone.find(workspace, name)
     if found is None:
         raise not_deployed_error(workspace, name)
     return found

@@ -41,7 +41,7 @@ def check_before_export(workspace: Workspace, options: ExportOptions, target: st
     workspace = check_other_engines(workspace, spec.deployment, target)
     if workspace.has_source:
         check_sources(spec, options)
-        observed = workspace.engine.observe(spec.deployment, spec.env)
+        observed = workspace.engine.foresee(spec.deployment, spec.env)
         with collect_notices() as notices:
             kept = keep_settings(workspace, observed, of_file=False)
             notices.extend(engine_notices.notices(kept, observed))
@@ -146,7 +146,7 @@ def check_platform(workspace: Workspace) -> None:
             hint=f"deployer down {workspace.cli_target(name)} ends it",
         )
     if server.rest_port or server.grpc_port:
-        _check_other_protocol(server, workspace.engine.observe(name, env))
+        _check_other_protocol(server, workspace.engine.foresee(name, env))
     with name_origin(workspace):
         workspace.engine.preflight.address(name, env, address)
 

@@ -46,7 +46,7 @@ def _observe(workspace: Workspace) -> tuple[Workspace, Deployment | None, str]:
     workspace = dataclasses.replace(workspace, engines=tuple(map(engines.with_short_timeout, workspace.engines)))
     try:
         workspace = workspace.for_deployment(name)
-        return workspace, workspace.engine.observe(name, env), ""
+        return workspace, workspace.engine.foresee(name, env), ""
     except EngineError as error:
         reason = f"no engine says whether {name} [{env}] is deployed: {error.message}"
         notice = f"rendered from the settings alone, because {reason}"

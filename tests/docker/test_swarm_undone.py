@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -140,8 +141,12 @@ def test_after_a_kill_the_last_accepted_release_serves(
     engine = shared.engine(swarm_images["one"])
     killed(shared, cluster, swarm_images["two"], moment)
     assert engine.inventory.names() == ((NAME, ENV),)
+    foreseen = engine.foresee(NAME, ENV)
     (note,) = shared.recover(engine)
     assert ("was left by a killed command" in note) is (moment == "staged")
+    assert [dataclasses.replace(each, nodes=()) for each in (foreseen, engine.observe(NAME, ENV))] == [
+        dataclasses.replace(first, nodes=())
+    ] * 2
     assert serves(engine, first)
     assert answers(first) == {"1"}
     assert shared.recover(engine) == ()
@@ -156,6 +161,7 @@ def test_a_service_that_somebody_else_has_updated_since_the_kill_goes_on(
     site.deploy(engine)
     killed(site, cluster, swarm_images["two"], "accepting")
     site.node.docker("service", "scale", "--detach", f"{site.service()['Spec']['Name']}=2")
+    assert engine.foresee(NAME, ENV).release == engine.observe(NAME, ENV).release
     (note,) = site.recover(engine)
     assert "serves on" in note
     eventually(lambda: getattr(engine.observe(NAME, ENV), "running_replicas", 0) == 2, "two servers run")
@@ -169,7 +175,7 @@ def test_after_a_kill_of_the_first_deployment_nothing_is_left(
 ) -> None:
     engine = site.engine(swarm_images["one"])
     killed(site, cluster, swarm_images["one"], moment)
-    assert (engine.observe(NAME, ENV), engine.inventory.observe_all()) == (None, ())
+    assert (engine.observe(NAME, ENV), engine.foresee(NAME, ENV), engine.inventory.observe_all()) == (None, None, ())
     assert len(site.recover(engine)) == 1
     assert engine.inventory.names() == ()
     eventually(lambda: site.left() == [], "nothing is left", PATIENCE)

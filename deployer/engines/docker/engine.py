@@ -139,6 +139,9 @@ class DockerEngine:
     def observe(self, name: str, env: str) -> Deployment | None:
         return self.host.state.serving(name, env)
 
+    def foresee(self, name: str, env: str) -> Deployment | None:
+        return self.observe(name, env)
+
     def recover(self, name: str, env: str) -> tuple[str, ...]:
         listed = self.host.state.containers(name, env)
         gateways = self.host.gateways(name, env, self.host.state.gateway_dir_of(listed, name, env))

@@ -85,6 +85,9 @@ class EmbeddedEngine:
     def observe(self, name: str, env: str) -> Deployment | None:
         return self.directories.serving(name, env)
 
+    def foresee(self, name: str, env: str) -> Deployment | None:
+        return self.observe(name, env)
+
     def recover(self, name: str, env: str) -> tuple[str, ...]:
         """Discard every server that is not labelled as serving: only a promoted one is."""
         leftovers = self._non_serving_dirs(name, env)

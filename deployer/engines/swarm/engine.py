@@ -30,7 +30,7 @@ from deployer.engines.swarm.inventory import SwarmInventory
 from deployer.engines.swarm.observer import Observer
 from deployer.engines.swarm.preflight import SwarmPreflight
 from deployer.engines.swarm.promotion import Promotion, replace_gateway
-from deployer.engines.swarm.recovery import Recovery
+from deployer.engines.swarm.recovery import Recovery, last_accepted
 from deployer.engines.swarm.staging import Staging
 from deployer.engines.swarm.tasks import Tasks
 from deployer.errors import EngineError, SettingRefused
@@ -125,6 +125,9 @@ class SwarmEngine:
     def observe(self, name: str, env: str) -> Deployment | None:
         return self.observer.serving(name, env)
 
+    def foresee(self, name: str, env: str) -> Deployment | None:
+        return self.observer.recovered(name, env)
+
     def recover(self, name: str, env: str) -> tuple[str, ...]:
         return Recovery(self.host, self.tasks, name, env).run()
 
@@ -173,7 +176,8 @@ class SwarmEngine:
     def new_certificate(self, name: str, env: str, host: str) -> Path | None:
         del host
         # Without a server, recovery removes the gateway with its certificate.
-        stays = self.host.state.services(name, env).server is not None
+        server = self.host.state.services(name, env).server
+        stays = server is not None and last_accepted(server) is not None
         return self.host.gateway.new_certificate(name, env, stays=stays)
 
     def self_signed(self, name: str, env: str) -> Path | None:
@@ -185,7 +189,8 @@ class SwarmEngine:
     def changed_variables(self, name: str, env: str) -> tuple[str, ...]:
         environment = self.host.docker.settings.environment
         hidden = secrets.secret_values(environment)
-        service = self.host.state.services(name, env).server if environment else None
+        server = self.host.state.services(name, env).server if environment else None
+        service = last_accepted(server) if server else None
         if service is None:
             return ()
         known = json.loads(service.labels.get(f"{LABEL}environment", "[]"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from deployer.engines.docker.names import LABEL
 from deployer.engines.swarm import listing, service_spec
 from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import RELEASE, NodeInfo, Service, Task
+from deployer.engines.swarm.recovery import last_accepted
 from deployer.engines.swarm.state import Services
 from deployer.results.deployment import Deployment
 
@@ -28,6 +30,16 @@ class Observer:
         services = self.host.state.services(name, env)
         is_serving = services.server is not None and _is_serving(services.server)
         return self._server(services, services.server) if services.server and is_serving else None
+
+    def recovered(self, name: str, env: str) -> Deployment | None:
+        """Return the deployment as it is once recovery has run."""
+        services = self.host.state.services(name, env)
+        server = services.server
+        left = last_accepted(server) if server else None
+        if server is None or left is None or left is server:
+            return self._server(services, left) if left else None
+        undone = server.labels.get(RELEASE, "")
+        return dataclasses.replace(self._server(services, left, undone), running=True)
 
     def release(self, name: str, env: str, release: str) -> Deployment | None:
         """Return the candidate or the servers of a release, accepted or not; None without any."""
@@ -45,10 +57,11 @@ class Observer:
             if server is not None and _is_serving(server):
                 yield self._server(services, server)
 
-    def _server(self, services: Services, service: Service) -> Deployment:
+    def _server(self, services: Services, service: Service, undone: str = "") -> Deployment:
+        """Return what `service` serves; its gateway is the one from before an `undone` release."""
         tasks = self.host.api.tasks(service.id)
         server = listing.parse(service, self._directory(service), running=any(task.runs for task in tasks))
-        nodes, gateway = self.host.api.nodes(), self.host.gateway.observe(server.name, server.env)
+        nodes, gateway = self.host.api.nodes(), self.host.gateway.observe(server.name, server.env, undone)
         addresses = self._addresses(services.gateway, server, nodes)
         here = nodes.get(self.host.info.node_id)
         preferred = here.name if here else ""

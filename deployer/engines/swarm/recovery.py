@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -43,24 +44,23 @@ class Recovery:
         self.host.state.remove_services(services.candidate, services.pull)
 
     def _repair_server(self, server: Service, gateway: Service | None) -> Iterator[str]:
-        release = server.labels.get(RELEASE, "")
-        if service_spec.is_accepted(server.labels):
-            if server.update_state == "rollback_started":
-                self._await_rollback(server, release)
-            return
-        before = (server.previous or {}).get("Labels") or {}
-        if not service_spec.is_accepted(before):
-            if server.labels.get(service_spec.REPLACES):
-                yield self._keep(server, release)
-                return
+        release, left = server.labels.get(RELEASE, ""), last_accepted(server)
+        if left is None:
             self.host.state.remove_services(server)
             yield f"release {release}, which was not accepted yet, is removed"
-            return
+        elif left is not server:
+            yield self._roll_back(server, left.labels.get(RELEASE, ""), gateway)
+        elif not service_spec.is_accepted(server.labels):
+            yield self._keep(server, release)
+        elif server.update_state == "rollback_started":
+            self._await_rollback(server, release)
+
+    def _roll_back(self, server: Service, before: str, gateway: Service | None) -> str:
         self.host.api.roll_back_service(server)
-        self._await_rollback(server, before.get(RELEASE, ""))
-        if gateway is not None and gateway.labels.get(RELEASE) == release:
+        self._await_rollback(server, before)
+        if gateway is not None and gateway.labels.get(RELEASE) == server.labels.get(RELEASE):
             self.host.gateway.restore(self.name, self.env)
-        yield f"release {before.get(RELEASE)} serves again: what was to replace it was not accepted yet"
+        return f"release {before} serves again: what was to replace it was not accepted yet"
 
     def _keep(self, server: Service, release: str) -> str:
         """Accept servers whose predecessors Swarm does not know any more: another program has updated the service."""
@@ -84,6 +84,20 @@ class Recovery:
             for network in state.networks(self.name, self.env):
                 self.host.overlay(network).end()
             state.remove_network(self.name, self.env)
+
+
+def last_accepted(server: Service) -> Service | None:
+    """Return the service as recovery leaves it: with the last specification that was accepted; None if it removes it.
+
+    Once another program has updated the service, Swarm does not know that specification any more. Then the service is
+    kept as it is.
+    """
+    if service_spec.is_accepted(server.labels):
+        return server
+    previous = server.previous or {}
+    if service_spec.is_accepted(previous.get("Labels") or {}):
+        return dataclasses.replace(server, spec=previous, previous=None)
+    return server if server.labels.get(service_spec.REPLACES) else None
 
 
 def _is_left(services: Services) -> bool:

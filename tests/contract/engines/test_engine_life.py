@@ -66,6 +66,7 @@ def test_versions_follow_one_another_at_one_address(fixture):
         assert answer(second) == ANSWERS[2]
         assert fixture.engine.exit_reason(first) is not None
         assert fixture.engine.inventory.observe_all() == (second,)
+        assert fixture.engine.foresee(NAME, ENV) == second
         fixture.engine.discard(first)
         if fixture.engine.traits.replicated:
             with pytest.raises(DeployerError):

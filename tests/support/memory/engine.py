@@ -85,8 +85,25 @@ class MemoryEngine:
         newest = next(iter(sorted(serving, key=lambda each: each.address is None)), None)
         return newest and self._observed(newest)
 
+    def foresee(self, name: str, env: str) -> Deployment | None:
+        if killed := self._killed(name, env):
+            return dataclasses.replace(self._observed(killed[1]), running=True)
+        return self.observe(name, env)
+
+    def _killed(self, name: str, env: str) -> tuple[Running, Running] | None:
+        """The server that a killed promotion has left at the public address, and the accepted one."""
+        serving = [each for each in self.servers(name, env) if each.seen.role == SERVING]
+        left = next((each for each in serving if not each.accepted), None)
+        return left and (left, next(each for each in serving if each.accepted))
+
     def recover(self, name: str, env: str) -> tuple[str, ...]:
         self.platform.does("recover")
+        if killed := self._killed(name, env):
+            left, accepted = killed
+            accepted.address, left.address = left.address, None
+            assert accepted.address is not None
+            accepted.address.server = accepted.server
+            self._drop(left)
         current = self.observe(name, env)
         left = self._besides(current, name, env)
         for each in left:

@@ -57,6 +57,8 @@ class Running:
     seen: Deployment
     server: ModelServer
     address: Address | None
+    accepted: bool = True
+    """Whether it is more than what a killed promotion has left at the public address."""
 
     def end(self) -> None:
         """As if its process had been killed."""

@@ -20,7 +20,7 @@ from deployer.engines.swarm.gateway.access import Access, Certificate
 from deployer.engines.swarm.gateway.config import GatewayConfig, Route
 from deployer.engines.swarm.gateway.files import CERTIFICATE, CONFIGS, FILE, SECRETS, TOKEN, File, Owner
 from deployer.engines.swarm.gateway.waiting import POLL_SECONDS, Waiting, find_holder
-from deployer.engines.swarm.inspection import Service
+from deployer.engines.swarm.inspection import RELEASE, Service
 from deployer.engines.swarm.names import GATEWAY, service_name
 from deployer.errors import SettingRefused
 from deployer.results.deployment import Gateway as GatewayState
@@ -113,13 +113,18 @@ class SwarmGateway:
         if restarts:
             Waiting(self.api, service.name, (0, 0)).for_rollback()
 
-    def observe(self, name: str, env: str) -> GatewayState | None:
-        """Return the gateway of a deployment; None without one."""
+    def observe(self, name: str, env: str, undone: str = "") -> GatewayState | None:
+        """Return the gateway of a deployment; None without one.
+
+        If the `undone` release has updated it, it is the one that `restore` returns to.
+        """
         owner = self._owner(name, env)
         services = self.api.services(*owner.filters(GATEWAY))
         service = next((each for each in services if each.name == owner.object_name(GATEWAY)), None)
         if service is None:
             return None
+        if undone and service.previous is not None and service.labels.get(RELEASE) == undone:
+            service = replace(service, spec=service.previous)
         reached = Access(self.api, owner)
         token, certificate = reached.token(), _used_certificate(reached, service)
         token_path, certificate_path = access.save(self._directory(owner), token, certificate)

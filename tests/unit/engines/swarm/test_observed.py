@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.services import LABELS, NAME, task
 
 from deployer.engines.docker.names import LABEL
 from deployer.engines.swarm import listing, preflight
@@ -18,24 +19,11 @@ from deployer.engines.swarm.tasks import PENDING_SECONDS, Patience
 from deployer.results.deployment import Endpoints, Node
 from deployer.results.served import ServedModel
 
-LABELS = {
-    "project": "shop", "name": "digits", "env": "local", "role": "server", "release": "r1", "host": "0.0.0.0",
-    "models": '[["digits", [1], [], ["d"]]]', "digest": "d", "rest_port": "8501", "grpc_port": "8500",
-    "image": "sha256:1", "image_digest": "registry.example.com/digits@sha256:2", "image_name": "digits:1",
-    "settings": '{"in_image": true}', "temporary": "[]", "flags": '[["a", "1"]]', "environment": '["A"]',
-    "created": "1", "replicas": "3",
-}  # fmt: skip
-NAME = "deployer-shop-local-digits"
-
 
 def service(name: str = NAME, **labels: str) -> Service:
     labelled = {f"{LABEL}{key}": value for key, value in {**LABELS, **labels}.items()}
     spec = {"Name": name, "Labels": labelled, "Mode": {"Replicated": {"Replicas": 2}}, "TaskTemplate": {}}
     return Service("id", 1, spec)
-
-
-def task(state: str, desired: str = "running", **changes: Any) -> Task:
-    return dataclasses.replace(Task("t", 1, "n1", state, desired), **changes)
 
 
 def test_a_service_says_what_it_serves():
