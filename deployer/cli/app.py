@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from deployer import __version__
@@ -102,6 +102,22 @@ class Group(TyperGroup):
         for group, members in grouped(listed).items():
             with formatter.section(group):
                 formatter.write_dl([(name.ljust(width), summary(name)) for name in members])
+
+    def shell_complete(self, ctx: typer.Context, incomplete: str) -> list[Any]:  # type: ignore[override]
+        """Return the next words that begin so. No command is built for it."""
+        words = {word: self._purpose(word) for word in self.commands if f"{self.words} {word}".strip() not in ALIASES}
+        if not self.words:
+            words[HELP_WORD] = "Show the help of a command"
+        commands = self.commands
+        self.commands = {word: TyperCommand(word, callback=None, help=purpose) for word, purpose in words.items()}
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self.commands = commands
+
+    def _purpose(self, word: str) -> str:
+        name = f"{self.words} {word}".strip()
+        return summary(name) if name in names() else f"Commands that begin with {name}"
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """Read the arguments; `help COMMAND` means `COMMAND --help`."""

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
+from deployer.cli import completion
 from deployer.config.fields import Group, Option, option_name, own_fields_first
 
 WORD = re.compile(r"(?:--?[a-z][a-z-]* (?!-))?(?:'[^']*'|[^\s'])+")
@@ -91,6 +92,8 @@ def _flatten(function: Callable[..., None]) -> Callable[..., None]:
             groups[name] = (kind, list(_field_options(kind, taken)))
             parameters.extend(each.parameter() for each in groups[name][1] if not each.shared)
         else:
+            for info in taken:
+                info.autocompletion = completion.of_parameter(function.__name__, name)
             parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
 
     def run(**typed: Any) -> None:
@@ -125,6 +128,7 @@ class _FieldOption(NamedTuple):
             metavar=self.option.metavar,
             help=_sentence(self.option.help + ("; repeatable" if self.option.repeated else "")),
             rich_help_panel=self.option.group.panel,
+            autocompletion=completion.BY_OPTION.get(self.name),
         )
         default = self.default if self.default or not self.option.repeated else None
         return inspect.Parameter(
