@@ -17,6 +17,7 @@ from deployer.results.served import ServedModel
 from deployer.rollout import served_models
 from deployer.rollout.workspace import Workspace
 from deployer.savedmodel import compatibility
+from deployer.store.store import Store
 
 if TYPE_CHECKING:
     from deployer.export import ExportRequest
@@ -81,9 +82,9 @@ def find_breaking_changes(  # noqa: PLR0913
 ) -> Iterator[BreakingChange | IncomparableVersions]:
     """Compare the signatures of `observed` with those of a launch of `models`, for requests that change their version.
 
-    Signatures of a version that the store has lost are taken from `declared`, or else from the server; those of one
-    that is still to be exported from its source, if that declares them. A request that the server refuses for load is
-    repeated for `retry_seconds`; Overloaded is raised after that.
+    Signatures of a version that the store lacks are taken from `declared`, else from the store of `observed`, else from
+    the server; those of one that is still to be exported from its source, if that declares them. A request that the
+    server refuses for load is repeated for `retry_seconds`; Overloaded is raised after that.
     """
     desired = {model.name: model for model in launch.models}
     stored_models = {(model.name, model.version): model for model in models}
@@ -95,8 +96,10 @@ def find_breaking_changes(  # noqa: PLR0913
             new = stored_new.info.signatures if stored_new else _source_signatures(exports.get((served.name, after)))
             if new is None:
                 continue
-            stored = _stored_signatures(workspace, served, before)
+            stored = _stored_signatures(workspace.store, served, before)
             old = stored or declared.get((served.name, before, served.digest_of(before)))
+            if old is None and observed.store is not None:
+                old = _stored_signatures(Store(observed.store), served, before)
             old = old or _server_signatures(workspace, observed, (served.name, before), retry_seconds)
             if old is None:
                 yield IncomparableVersions(served.name, before, after)
@@ -119,7 +122,7 @@ def signatures_of_lost_versions(workspace: Workspace) -> DeclaredSignatures:
         return declared
     for served in observed.models:
         for version in served.versions:
-            if _stored_signatures(workspace, served, version) is not None:
+            if _stored_signatures(workspace.store, served, version) is not None:
                 continue
             with contextlib.suppress(Overloaded):
                 if signatures := _server_signatures(workspace, observed, (served.name, version), 0.0):
@@ -127,10 +130,10 @@ def signatures_of_lost_versions(workspace: Workspace) -> DeclaredSignatures:
     return declared
 
 
-def _stored_signatures(workspace: Workspace, served: ServedModel, version: int) -> Signatures | None:
-    """Return the signatures of a served version; None if the store has lost it or has other files in its place."""
+def _stored_signatures(store: Store, served: ServedModel, version: int) -> Signatures | None:
+    """Return the signatures of a served version; None if a store has lost it or has other files in its place."""
     try:
-        stored = workspace.store.get(served.name, version)
+        stored = store.get(served.name, version)
     except DeployerError:
         return None
     return stored.info.signatures if served.digest_of(version) in {"", stored.digest} else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import pytest
@@ -189,3 +190,17 @@ def test_what_a_server_told_before_the_export_counts_where_it_tells_nothing_afte
         [BreakingChange],
         [IncomparableVersions],
     ]
+
+
+def test_a_version_that_only_the_store_of_the_deployment_has_is_compared_by_its_files_there(serving):
+    copy = serving.directory / "copy"
+    shutil.copytree(serving.store.root, copy)
+    observed = dataclasses.replace(serving.observed(), store=copy)
+    replaced_in_store(serving, OTHER, 2)
+    serving.platform.all()[0].end()
+    workspace, new = open_workspace(serving.settings()), serving.store.get(NAME, 2)
+    wanted = (ServedModel(NAME, (2,), (), (new.digest,)),)
+    launch = Launch(NAME, "local", "127.0.0.1", None, None, (), wanted, "/models", Rendered({}))
+    (found,) = find_breaking_changes(workspace, launch, (new,), observed)
+    assert isinstance(found, BreakingChange)
+    assert not found.stored

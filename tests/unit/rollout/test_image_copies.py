@@ -9,13 +9,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.launches import ONE, serving
 from support.world import MODELS
 
+from deployer.config.options import Settings
 from deployer.config.spec import Spec
 from deployer.engines.docker.model_image.labels import Contents
 from deployer.errors import BrokenModel, EngineError
 from deployer.results.served import ServedModel
-from deployer.rollout import image_source
+from deployer.rollout import image_copies, image_source
+from deployer.rollout.workspace import open_workspace
 from deployer.store.manifest import compute_digest
 from deployer.store.store import Store
 
@@ -90,3 +93,21 @@ def test_another_version_of_that_number_is_taken_from_the_image(tmp_path: Path) 
     shutil.copytree(MODELS / "half_plus_two" / "2", store / "half" / "1")
     copy = copied(tmp_path / "id", write_half, store=store)
     assert compute_digest(copy / "half" / "1") == compute_digest(HALF)
+
+
+def test_the_copies_of_a_deployment_whose_update_was_killed_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = tmp_path / ".deployer" / image_source.IMAGES_DIR
+    for name in ("answers", "accepted", "unused"):
+        (images / name / image_source.MODELS).mkdir(parents=True)
+    killed, accepted = (
+        serving(ONE, settings={"in_image": True}, store=(images / name / image_source.MODELS).resolve())
+        for name in ("answers", "accepted")
+    )
+    engine: Any = SimpleNamespace(
+        inventory=SimpleNamespace(observe_all=lambda: (killed,)), foresee=lambda name, env: accepted
+    )
+    monkeypatch.setattr(image_copies, "_engines", lambda _: (engine,))
+    image_copies.remove_unused(open_workspace(Settings(state_dir=images.parent)))
+    assert {path.name for path in images.iterdir() if path.is_dir()} == {"answers", "accepted"}
