@@ -97,6 +97,7 @@ def test_a_first_release_that_is_not_accepted_is_removed(site: Site, swarm_image
 
 KILLED = """
 import os, signal, sys, threading, time
+from dataclasses import replace
 from pathlib import Path
 from support.cluster import read
 from support.swarm import healthy_soon
@@ -112,6 +113,10 @@ def at_update():
     die()
 with healthy_soon(), engine.locks.acquire(site.name, ENV, 30.0):
     engine.recover(site.name, ENV)
+    if moment == "gateway":
+        docker = engine.host.docker
+        engine = engine.with_settings(docker.settings, replace(docker.gateway, answer_seconds=77), ())
+        engine.replace_gateway(engine.observe(site.name, ENV), die)
     candidate = engine.stage(site.launch(engine))
     if moment == "staged":
         die()
@@ -152,6 +157,24 @@ def test_after_a_kill_the_last_accepted_release_serves(
     assert shared.recover(engine) == ()
     left = [line for line in shared.left() if "gateway" not in line]
     assert sorted(line.partition(" ")[0] for line in left) == ["network", "service"]
+
+
+def test_after_a_kill_a_gateway_gets_its_accepted_settings_again(
+    shared: Site, swarm_images: dict[str, str], cluster: Cluster, first: Deployment
+) -> None:
+    engine = shared.engine(swarm_images["one"])
+    killed(shared, cluster, swarm_images["one"], "gateway")
+    changed, foreseen = engine.observe(NAME, ENV), engine.foresee(NAME, ENV)
+    assert changed is not None
+    assert changed.gateway is not None
+    assert changed.gateway.settings["answer_seconds"] == 77
+    assert foreseen is not None
+    assert foreseen.gateway == first.gateway
+    (note,) = shared.recover(engine)
+    assert "former settings" in note
+    assert serves(engine, first)
+    assert answers(first) == {"1"}
+    assert shared.recover(engine) == ()
 
 
 def test_a_service_that_somebody_else_has_updated_since_the_kill_goes_on(

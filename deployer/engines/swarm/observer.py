@@ -12,6 +12,7 @@ from deployer.config.engine_address import SSH
 from deployer.engines.docker.api import transport_to
 from deployer.engines.docker.names import LABEL
 from deployer.engines.swarm import listing, service_spec
+from deployer.engines.swarm.gateway.service import TRIAL
 from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import RELEASE, NodeInfo, Service, Task
 from deployer.engines.swarm.recovery import last_accepted
@@ -36,9 +37,12 @@ class Observer:
         services = self.host.state.services(name, env)
         server = services.server
         left = last_accepted(server) if server else None
-        if server is None or left is None or left is server:
-            return self._server(services, left) if left else None
+        if server is None or left is None:
+            return None
         undone = server.labels.get(RELEASE, "")
+        if left is server:
+            is_trial = services.gateway is not None and TRIAL in services.gateway.labels
+            return self._server(services, left, undone if is_trial else "")
         return dataclasses.replace(self._server(services, left, undone), running=True)
 
     def release(self, name: str, env: str, release: str) -> Deployment | None:

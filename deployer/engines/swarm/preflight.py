@@ -48,7 +48,7 @@ class SwarmPreflight:
             *findings.of_engine(info, host.settings),
             *findings.of_api(host.client.api.api_version, host.settings),
             *findings.of_config(),
-            Finding(SWARM, "ok", f"a manager of a Swarm of {len(nodes)} nodes"),
+            Finding(SWARM, "ok", f"a manager of a Swarm of {len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}"),
             *of_nodes(nodes),
             *findings.of_image(host.image, info, host.settings),
             *of_image(host.settings.image, nodes),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from deployer.engines.swarm import service_spec
 from deployer.engines.swarm.gateway.config import Route
+from deployer.engines.swarm.gateway.service import TRIAL
 from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import RELEASE, Service
 from deployer.engines.swarm.recovery import Recovery
@@ -89,14 +90,18 @@ class Promotion:
 def replace_gateway(
     host: SwarmHost, deployment: Deployment, observe: Callable[[], Deployment], accept: Callable[[Deployment], None]
 ) -> None:
-    """Update the gateway of a server that keeps serving; if `accept` raises, the gateway gets its former settings."""
+    """Update the gateway of a server that keeps serving; if `accept` raises, the gateway gets its former settings.
+
+    The mark TRIAL has `recovery` do the same after a kill.
+    """
     name, env = deployment.name, deployment.env
     network = host.state.services(name, env).network
     route = Route(network, host.state.name(name, env), deployment.rest_port, deployment.grpc_port)
-    host.gateway.ensure(name, env, route, {RELEASE: deployment.release})
+    host.gateway.ensure(name, env, route, {RELEASE: deployment.release, TRIAL: "true"})
     try:
         accept(observe())
     except BaseException:
         host.gateway.restore(name, env)
         raise
+    host.gateway.accept(name, env)
     host.gateway.prune(name, env)

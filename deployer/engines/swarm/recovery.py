@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployer.engines.swarm import service_spec
+from deployer.engines.swarm.gateway.service import TRIAL
 from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import RELEASE, Service
 from deployer.engines.swarm.state import Services
@@ -39,6 +40,7 @@ class Recovery:
             yield f"the gateway of {self.name} [{self.env}] was left without a server, and is removed"
         if services.server is not None:
             yield from self._repair_server(services.server, services.gateway)
+            yield from self._repair_gateway(services.gateway)
         for candidate in filter(None, (services.candidate,)):
             yield f"the server {candidate.labels.get(RELEASE)} was left by a killed command, and is removed"
         self.host.state.remove_services(services.candidate, services.pull)
@@ -61,6 +63,13 @@ class Recovery:
         if gateway is not None and gateway.labels.get(RELEASE) == server.labels.get(RELEASE):
             self.host.gateway.restore(self.name, self.env)
         return f"release {before} serves again: what was to replace it was not accepted yet"
+
+    def _repair_gateway(self, gateway: Service | None) -> Iterator[str]:
+        """Return from settings that were not accepted; if Swarm does not know the former ones any more, keep them."""
+        if gateway is not None and TRIAL in gateway.labels:
+            self.host.gateway.restore(self.name, self.env)
+            self.host.gateway.accept(self.name, self.env)
+            yield f"the gateway of {self.name} [{self.env}] has its former settings again: the change was killed"
 
     def _keep(self, server: Service, release: str) -> str:
         """Accept servers whose predecessors Swarm does not know any more: another program has updated the service."""

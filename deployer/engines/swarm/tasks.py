@@ -26,6 +26,7 @@ LOG_LINES = 60
 NO_IMAGE = "No such image"
 """The message of a node that could not pull an image; the reason is in the log of its engine alone."""
 
+NO_PLATFORM = "unsupported platform"
 IMAGE_HINT = "let the node reach the registry, or load the image there; swarm.constraints leaves nodes out"
 
 
@@ -186,7 +187,9 @@ class Tasks:
         where = f" on {node.name}" if node else ""
         return EngineError(
             f"a server does not start{where}: {problem}",
-            hint="docker node ls shows the nodes; [swarm] has constraints and reservations",
+            hint="docker.platform names the platform; docker node inspect NODE shows that of a node"
+            if NO_PLATFORM in problem
+            else "docker node ls shows the nodes; [swarm] has constraints and reservations",
         )
 
     def node(self, task: Task) -> NodeInfo | None:

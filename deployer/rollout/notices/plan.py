@@ -12,20 +12,24 @@ from deployer.rollout.notices import certificates, reverts, routing
 
 IMAGE_VARIABLE = f"{PREFIX}GATEWAY_IMAGE"
 LIMITS = ("max_body", "requests_per_second")
+CLOSED_ON_NODE = (
+    "on one node after the other, the ports are closed until the gateway has answered its requests in flight, and some "
+    "seconds more, while the other nodes answer"
+)
 GATEWAY_HINT = "; with gateway.enabled = true in deployer.toml, later changes keep them open"
 
 
 def notices(gate: Gate, plan: Plan, observed: Deployment | None, reason: str) -> Iterator[str]:
     """Yield the notices about a plan; `reason` is the command that asked for it, empty for `up`."""
-    workspace, launch = gate.workspace, gate.launch
+    workspace, launch, spec = gate.workspace, gate.launch, gate.workspace.spec
     yield from reverts.notices(workspace, launch, observed, reason)
     yield from routing.notices(observed.models if observed else (), launch.models, reason)
     yield from gate.accepted_breaks(plan.change, observed)
     for step in plan.steps:
         if isinstance(step, StartCandidate) and plan.change is Change.REPLACE and launch.replicas is None:
             yield f"another server replaces the running one: {step.cause}"
-        if isinstance(step, ReplaceGateway) and step.replicated and step.running:
-            yield "on each node, the ports are closed while its gateway is replaced: the other nodes answer"
+        if isinstance(step, ReplaceGateway) and step.replicated and step.running and spec.swarm.publish == "host":
+            yield CLOSED_ON_NODE
         if isinstance(step, Promote) and step.gap:
             hint = "" if step.gateway else GATEWAY_HINT
             yield f"the ports are closed for a moment, until {step.gap}: {step.cause}{hint}"

@@ -32,6 +32,9 @@ USED_CERTIFICATE = f"{LABEL}gateway_certificate"
 CHANGE = f"{LABEL}change"
 """The label with another value for each `ensure`, so that each is an update which `restore` can undo."""
 
+TRIAL = f"{LABEL}gateway_trial"
+"""The label of a gateway whose new settings were not accepted yet, while the servers stay."""
+
 REMOVAL_GRACE_SECONDS = 30.0
 
 
@@ -112,6 +115,13 @@ class SwarmGateway:
         self.api.roll_back_service(service)
         if restarts:
             Waiting(self.api, service.name, (0, 0)).for_rollback()
+
+    def accept(self, name: str, env: str) -> None:
+        """Take the mark TRIAL from the service; no task is started again for it."""
+        service = self._service(self._owner(name, env))
+        if service is not None and TRIAL in service.labels:
+            labels = {key: value for key, value in service.labels.items() if key != TRIAL}
+            self.api.update_service(service, {**service.spec, "Labels": labels})
 
     def observe(self, name: str, env: str, undone: str = "") -> GatewayState | None:
         """Return the gateway of a deployment; None without one.

@@ -10,11 +10,13 @@ from deployer.config.gateway import Gateway
 from deployer.config.swarm import Swarm
 from deployer.engines.docker.gateway.containers import FILES_PER_CONNECTION, GRACE_SECONDS, STOP_SIGNAL
 from deployer.engines.docker.gateway.directory import NOBODY
-from deployer.engines.swarm.gateway.config import Route
+from deployer.engines.swarm.gateway.config import BACKENDS, MOST_TASKS, Route
 from deployer.engines.swarm.gateway.files import DIRECTORY, REFERENCES
 from deployer.results.deployment import GRPC_PORT, REST_PORT
 
 CONFIG_FILE = "haproxy.cfg"
+OTHER_FILES = 256
+"""Open files besides those of clients, and of a health check for each place of a task."""
 SECOND = 10**9
 """In the nanoseconds of the Engine API."""
 
@@ -76,7 +78,7 @@ class GatewaySpec:
 
     def _container(self, mounts: Sequence[Mapping[str, object]], *, is_checked: bool) -> dict[str, Any]:
         # Hardened as the servers are.
-        files = FILES_PER_CONNECTION * self.settings.max_connections + 256
+        files = FILES_PER_CONNECTION * self.settings.max_connections + BACKENDS * MOST_TASKS + OTHER_FILES
         container: dict[str, Any] = {
             "Image": self.settings.image,
             "Command": ["haproxy", "-db", "-f", f"{DIRECTORY}/{CONFIG_FILE}"],

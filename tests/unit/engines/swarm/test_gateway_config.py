@@ -101,6 +101,14 @@ def test_every_node_has_a_gateway_that_holds_ports_of_the_node() -> None:
     assert "Healthcheck" not in spec["TaskTemplate"]["ContainerSpec"]
 
 
+@pytest.mark.parametrize("clients", [1, 77, 4096])
+def test_a_gateway_may_open_as_many_files_as_haproxy_asks_for(clients: int) -> None:
+    """HAProxy 2.6 takes two for each client, and 530 for the health checks of all places and for itself."""
+    spec = GatewaySpec(Gateway(max_connections=clients), Swarm()).service("g", {}, ROUTE, [CONFIG])
+    (limit,) = spec["TaskTemplate"]["ContainerSpec"]["Ulimits"]
+    assert limit["Soft"] >= 2 * clients + 530
+
+
 def test_the_routing_mesh_leads_to_some_gateways_that_are_healthy() -> None:
     route = dataclasses.replace(ROUTE, rest_port=80, grpc_port=81)
     spec = GatewaySpec(Gateway(), Swarm(publish="ingress", gateway_replicas=3)).service("g", {}, route, [CONFIG])
