@@ -16,7 +16,7 @@ from deployer.results.deployment import GRPC_PORT, REST_PORT
 
 CONFIG_FILE = "haproxy.cfg"
 OTHER_FILES = 256
-"""Open files besides those of clients, and of a health check for each place of a task."""
+"""Open files that are neither of clients nor of the health check of a task."""
 SECOND = 10**9
 """In the nanoseconds of the Engine API."""
 
