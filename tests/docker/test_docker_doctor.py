@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from support.cli import ANY_PORTS
-from support.containers import docker
+from support.containers import PROJECT, docker
 from support.deploying import NAME, deployer, up
 
 from deployer.engines.docker import probe
+
+OURS = f"{PROJECT}-doctor"
 
 
 def findings(project: Path, code: int = 0) -> list[dict[str, Any]]:
@@ -32,10 +34,17 @@ def told(found: list[dict[str, Any]], check: str, severity: str, text: str) -> d
     return one
 
 
+def probes() -> list[str]:
+    """The names of the containers that doctor starts, running or not."""
+    return docker("ps", "-a", "--format", "{{.Names}}", "--filter", f"label={OURS}").split()
+
+
 @pytest.fixture(autouse=True)
-def _nothing_is_left(project: Path) -> Iterator[None]:
+def _nothing_is_left(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The containers have a label of this process: others run doctor now, and theirs must stay."""
+    monkeypatch.setattr(probe, "PROBE_LABEL", OURS)
     yield
-    assert docker("ps", "-a", "-q", "--filter", "label=deployer.doctor") == ""
+    assert probes() == []
 
 
 def test_all_is_well(project, server_image):
@@ -93,14 +102,13 @@ def test_a_model_of_a_newer_tensorflow_than_the_images_is_reported(project):
 
 
 def test_what_a_killed_doctor_left_is_taken_away_once_it_is_old(project, server_image, monkeypatch):
-    left = ("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.doctor")
-    docker("create", "--label", "deployer.doctor=true", "--name", "deployer-test-doctor", server_image)
+    docker("create", "--label", f"{OURS}=true", "--name", OURS, server_image)
     monkeypatch.setattr(time, "time", lambda: 4_000_000_000.0)  # the age is told by the engine's clock
     findings(project)
-    assert docker(*left) == "deployer-test-doctor"
+    assert probes() == [OURS]
     monkeypatch.setattr(probe, "STALE_SECONDS", -60)
     findings(project)
-    assert docker(*left) == ""
+    assert probes() == []
 
 
 def test_a_server_that_is_down_and_a_version_that_is_gone_are_reported(quick):

@@ -159,7 +159,8 @@ def test_a_copy_that_is_killed_or_cut_goes_on_where_it_ended(project, over_ssh):
     eventually(lambda: arrived(over_ssh) > MIB, "bytes arrive", SECONDS)
     killed.kill()
     killed.communicate(timeout=SECONDS)
-    eventually(lambda: helpers(over_ssh) == "", "the helper has ended with its command", SECONDS)
+    volume = over_ssh.volume().parent.name
+    eventually(lambda: helpers(over_ssh, volume) == "", "the helper has ended with its command", SECONDS)
     first = arrived(over_ssh)
     assert 0 < first < LARGE
 
@@ -183,17 +184,19 @@ def rest_arrived(far: Far) -> int:
     return max((path.stat().st_size for path in far.volume().glob(".incoming/*/*@[1-9]*")), default=0)
 
 
-def helpers(far: Far, *filters: str) -> str:
-    return far.node.docker("ps", "--all", "--quiet", "--filter", "label=deployer.helper", *filters)
+def helpers(far: Far, volume: str) -> str:
+    """The containers that copy models into a volume; other test processes have theirs on the same engine."""
+    filters = ("--filter", "label=deployer.helper", "--filter", f"volume={volume}")
+    return far.node.docker("ps", "--all", "--quiet", *filters)
 
 
 def test_commands_go_on_with_another_helper_when_one_is_ended(project, far):
     up(project, f"{NAME}:1", *ANY_PORTS)
     ending = start(project, "redeploy", NAME, "--version", "2")
-    own = ("--filter", f"volume={far.volume().parent.name}")
+    volume = far.volume().parent.name
     ended: set[str] = set()
     while ending.poll() is None and len(ended) < 2:
-        for helper in set(helpers(far, *own).split()) - ended:
+        for helper in set(helpers(far, volume).split()) - ended:
             subprocess.run(["docker", "--host", far.node.socket, "kill", helper], capture_output=True, check=False)
             ended.add(helper)
     _, errors = ending.communicate(timeout=SECONDS)
