@@ -80,6 +80,7 @@ def test_the_history_is_found_where_it_was_deployed_from(project, state_dir, tmp
     assert again.json["models"][0]["versions"] == [1]
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_history_whose_directory_is_gone_is_lost(project, state_dir, tmp_path):
     shutil.rmtree(state_dir)
     elsewhere = tmp_path / "elsewhere"
@@ -88,6 +89,7 @@ def test_a_history_whose_directory_is_gone_is_lost(project, state_dir, tmp_path)
     assert ("lost" in note, "--state-dir" in note) == (True, False)
 
 
+@pytest.mark.usefixtures("quick")
 def test_an_empty_store_is_not_said_to_have_what_is_served(project, state_dir):
     shutil.rmtree(state_dir)
     ended = deployer("rollback", "half_plus_two", "--models-dir", str(project / "none"), cwd=project)
