@@ -8,6 +8,7 @@ from pathlib import Path
 from deployer.config.fields import ZERO_SIZE
 from deployer.results.deployment import Deployment
 from deployer.rollout.addresses import taken_by
+from deployer.rollout.notices.reverts import REPLICAS
 from deployer.rollout.workspace import Workspace
 
 PORTS = ("rest_port", "grpc_port")
@@ -18,6 +19,7 @@ TABLES = {"server": ("host", *PORTS), "docker": (), "gateway": (), "swarm": ()}
 def notices(workspace: Workspace, serving: Deployment | None) -> Iterator[str]:
     """Yield that the next command goes back to what `deployer.toml` says, or fails because a port of it is taken.
 
+    Changes of models alone keep the number of servers: only `up` goes back to that.
     `serving` is the deployment as the change leaves it, as far as that is known.
     """
     origins = workspace.origins
@@ -28,14 +30,15 @@ def notices(workspace: Workspace, serving: Deployment | None) -> Iterator[str]:
     }
     taken = {key: reason for key, value in overridden.items() if (reason := _taken(workspace, key, value))}
     back = [key for key in overridden if key not in taken]
-    for keys, effect in (
-        (back, "goes back to it"),
-        (list(taken), f"fails: {'; '.join(dict.fromkeys(taken.values()))}"),
+    for keys, command, effect in (
+        ([key for key in back if key != REPLICAS], "command", "goes back to it"),
+        ([key for key in back if key == REPLICAS], f"`deployer up{workspace.up_options}`", "goes back to it"),
+        (list(taken), "command", f"fails: {'; '.join(dict.fromkeys(taken.values()))}"),
     ):
         if keys:
             says = " and ".join(f"{key} = {_text(overridden[key])}" for key in keys)
             without = " and ".join(origins.of(key) for key in keys)
-            yield f"{origins.file_name} says {says}: the next command without {without} {effect}"
+            yield f"{origins.file_name} says {says}: the next {command} without {without} {effect}"
 
 
 def _taken(workspace: Workspace, key: str, value: object) -> str:

@@ -137,7 +137,14 @@ def test_an_option_overrides_the_file_and_says_so(project):
     Path("deployer.toml").write_text(f"swarm.replicas = 2\n[models.{NAME}]\nversions = [1]\n")
     result = project.up(None, replicas=3)
     assert project.observed().replicas == 3
-    assert any("says swarm.replicas = 2" in notice for notice in result.notices)
+    (note,) = [notice for notice in result.notices if "says swarm.replicas = 2" in notice]
+    assert "the next `deployer up" in note
+    assert "` without --replicas goes back to it" in note
+    assert project.redeploy(2).plan.change is not Change.SCALE
+    assert project.observed().replicas == 3
+    assert project.up(None, dry_run=True).plan.change is Change.REPLACE
+    project.up(None)
+    assert project.observed().replicas == 2
 
 
 def test_another_version_is_replaced_and_never_reloaded(project):
