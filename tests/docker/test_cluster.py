@@ -82,6 +82,16 @@ def test_a_second_up_changes_nothing(cluster: Cluster, image: str) -> None:
     assert status_of(cluster) == 0
 
 
+def test_images_that_the_usual_engine_has_not_any_more_leave_the_nodes(cluster: Cluster, image: str) -> None:
+    gone = "deployer-testbed/gone:1"
+    for node in cluster.nodes:
+        node.docker("tag", image, gone)
+    assert clusters.run("load", image, name=NAME).returncode == 0
+    for node in cluster.nodes:
+        there = node.docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
+        assert (gone in there, f"{image}:latest" in there) == (False, True)
+
+
 @pytest.mark.usefixtures("server")
 def test_a_container_on_each_node_answers(cluster: Cluster) -> None:
     for node in cluster.nodes:

@@ -46,10 +46,11 @@ copy_image() {
 
 # Removes images of the testbed that the usual engine has not any more: each change of the server's code makes one.
 forget_old_images() {
-    local node image
+    local node image known
+    known=$(within "$ANSWER_SECONDS" docker images --format '{{.Repository}}:{{.Tag}}' 'deployer-testbed/*') || return 0
     for node in "${NODES[@]}"; do
         for image in $(on "$node" images --format '{{.Repository}}:{{.Tag}}' 'deployer-testbed/*'); do
-            if ! image_id "$image" >/dev/null; then on "$node" rmi "$image" >/dev/null 2>&1 || true; fi
+            grep -qxF "$image" <<<"$known" || on "$node" rmi "$image" >/dev/null 2>&1 || true
         done
     done
 }
