@@ -205,3 +205,19 @@ def test_a_manager_that_is_reached_by_ssh_alone_is_enough(
     assert deployed.endpoints.rest == f"http://{cluster.nodes[1].address}:{deployed.rest_port}"
     assert site.engine(swarm_images["one"]).observe(NAME, ENV) is not None
     site.remove(engine)
+
+
+def test_a_manager_by_tls_places_servers_by_platform_with_shared_memory(
+    site: Site, swarm_images: dict[str, str], cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = cluster.nodes[2]
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(cluster.certificates))
+    platform = f"linux/{manager.docker('version', '--format', '{{.Server.Arch}}')}"
+    engine = site.engine(swarm_images["one"], host=manager.tcp, platform=platform, shm_size="128m")
+    deployed = site.deploy(engine, replicas=3)
+    assert deployed.endpoints.rest == f"http://{manager.address}:{deployed.rest_port}"
+    assert answers(deployed) == {"1"}
+    container = manager.docker("ps", "--quiet", "--filter", f"label=deployer.release={deployed.release}")
+    assert " 131072 " in manager.docker("exec", container, "df", "--block-size=1024", "/dev/shm")
+    site.remove(engine)

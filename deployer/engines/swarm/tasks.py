@@ -142,7 +142,7 @@ class Tasks:
         """Wait until Swarm has every task of another release end, and no gateway sends requests to them.
 
         When nodes and gateways learn of it depends on how busy they are. So this waits for the end of the tasks, unless
-        they may drain for long, or their node is gone and never reports it.
+        they drain for long, or their node is gone and never reports it.
         """
         deadline = Deadline.after(self.start_seconds)
         while any(task.is_current for task in self._others(service, release)):
@@ -154,7 +154,9 @@ class Tasks:
         ended = Deadline.after(END_SECONDS)
         while others := self._others(service, release):
             nodes = self.api.nodes()
-            if ended.passed or not any(task.node_id in nodes and nodes[task.node_id].ready for task in others):
+            if ended.passed:
+                return
+            if not any(task.node_id in nodes and nodes[task.node_id].ready for task in others):
                 time.sleep(SETTLE_SECONDS)
                 return
             time.sleep(POLL_SECONDS)

@@ -144,3 +144,27 @@ def test_nodes_that_run_nothing_are_reported_and_an_image_that_they_cannot_get_i
     assert [each.severity for each in preflight.of_image(local, [down, drained])] == ["error"]
     assert list(preflight.of_image(local, [down])) == []
     assert list(preflight.of_image("registry.example.com/digits@sha256:0", [down, drained])) == []
+
+
+class Draining:
+    """A Swarm where a task of another release should end and does not; `ready` is whether its node answers."""
+
+    def __init__(self, *, ready: bool) -> None:
+        self.ready = ready
+
+    def tasks(self, _: str) -> tuple[Task, ...]:
+        return (task("running", "shutdown", release="r0"),)
+
+    def nodes(self) -> dict[str, NodeInfo]:
+        return {"n1": NodeInfo("n1", "node1", "10.0.0.1", self.ready, True)}
+
+
+@pytest.mark.parametrize(("ready", "slept"), [(True, []), (False, [task_list.SETTLE_SECONDS])])
+def test_servers_that_drain_for_long_are_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, slept: list[float], *, ready: bool
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(task_list.time, "sleep", waits.append)
+    monkeypatch.setattr(task_list, "END_SECONDS", 0.0 if ready else 60.0)
+    task_list.Tasks(Draining(ready=ready), 900.0).await_replaced("s", "r1")  # type: ignore[arg-type]
+    assert waits == slept
