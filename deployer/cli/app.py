@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
@@ -14,6 +15,7 @@ from typer.exceptions import TyperException
 
 from deployer import __version__
 from deployer.cli.command import build
+from deployer.cli.completion import split_versions
 from deployer.cli.usage import unknown_command, usage_error
 from deployer.errors import DeployerError, UsageError, exit_codes
 
@@ -137,6 +139,8 @@ class Group(TyperGroup):
     def main(self, *args: Any, **settings: Any) -> Any:
         """Run a command line. Raises UsageError for one that cannot be understood."""
         settings["standalone_mode"] = False
+        if os.environ.get("_DEPLOYER_COMPLETE") == "complete_bash":
+            split_versions(os.environ)
         try:
             code = super().main(*args, **settings)
         except TyperException as error:

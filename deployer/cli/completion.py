@@ -5,7 +5,8 @@ They are read from files of this machine: no engine is asked, and what cannot be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from deployer.config.models import LABEL
 if TYPE_CHECKING:
     from deployer.config.options import Settings
     from deployer.config.spec import Spec
+
+MODEL_VARIABLE = "_DEPLOYER_COMPLETE_MODEL"
+"""Has the model whose version bash completes as a word of its own."""
 
 
 def deployments(ctx: typer.Context) -> list[str]:
@@ -30,6 +34,8 @@ def models(ctx: typer.Context) -> list[str]:
 
 def models_with_versions(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the models, and behind `NAME:` the versions of one."""
+    if split := os.environ.get(MODEL_VARIABLE):
+        return _quietly(lambda: map(str, _versions(_spec(ctx), split)))
     name, colon, _ = incomplete.partition(":")
     if not colon:
         return models(ctx)
@@ -157,3 +163,19 @@ def _deployments(spec: Spec) -> Iterable[str]:
         for project, name, env in run_dir.list_deployments(directory):
             if env == spec.env and project in ("", spec.project) and LABEL.fullmatch(name):
                 yield name
+
+
+def split_versions(environ: MutableMapping[str, str]) -> None:
+    """Let bash complete a version: it takes `NAME:VERSION` for three words, and replaces the last one only.
+
+    Name and colon leave the words of the command line that Typer reads, and MODEL_VARIABLE has the name.
+    """
+    words, place = environ.get("COMP_WORDS", "").split("\n"), environ.get("COMP_CWORD", "")
+    current = int(place) if place.isdecimal() else 0
+    colon = current if words[current : current + 1] == [":"] else current - 1
+    if colon < 2 or words[colon : colon + 1] != [":"]:
+        return
+    typed = words[current] if colon < current < len(words) else ""
+    environ[MODEL_VARIABLE] = words[colon - 1]
+    environ["COMP_WORDS"] = "\n".join((*words[: colon - 1], typed))
+    environ["COMP_CWORD"] = str(colon - 1)

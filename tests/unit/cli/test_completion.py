@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from support.cli import Ended, in_process
+from support.cli import Ended, environment, in_process
 from support.world import MODELS
 
 from deployer.cli.app import ALIASES, names
@@ -118,3 +121,34 @@ def test_completion_creates_nothing(tmp_path, monkeypatch):
     for line in ("status ", "up ", "status --env ", "redeploy --version "):
         complete(tmp_path, monkeypatch, line)
     assert list(tmp_path.iterdir()) == []
+
+
+BASH = """
+source <(_DEPLOYER_COMPLETE=source_bash deployer)
+COMP_WORDS=({words})
+COMP_CWORD={current}
+_deployer_completion deployer
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "current", "found"),
+    [
+        ("deployer up half_plus_two : 1", 4, ["1", "10"]),
+        ("deployer up half_plus_two :", 3, ["1", "2", "10"]),
+        ("deployer up half_plus_two : ''", 4, ["1", "2", "10"]),
+        ("deployer up --env local half_plus_two : 2", 6, ["2"]),
+        ("deployer up unknown : ''", 4, []),
+        ("deployer up h", 2, ["half_plus_two"]),
+        ("deployer status d", 2, ["digits"]),
+    ],
+)
+def test_bash_takes_a_version_for_a_word_of_its_own(project, words, current, found):
+    """In bash itself, with the words as it splits them at a colon."""
+    ended = subprocess.run(
+        ["bash", "--norc", "-c", BASH.format(words=words, current=current)],
+        cwd=project, env=environment(PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"),
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert (ended.stdout.split(), ended.stderr) == (found, "")
