@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from deployer.config.models import LABEL
-
 if TYPE_CHECKING:
     from deployer.config.options import Settings
     from deployer.config.spec import Spec
@@ -161,7 +159,7 @@ def _deployments(spec: Spec) -> Iterable[str]:
     yield from (name for name, change in last.items() if change != Change.REMOVE.value)
     for directory in spec.state_dir.glob("*/"):
         for project, name, env in run_dir.list_deployments(directory):
-            if env == spec.env and project in ("", spec.project) and LABEL.fullmatch(name):
+            if env == spec.env and project in ("", spec.project):
                 yield name
 
 
