@@ -225,14 +225,14 @@ def _deployments(workspace: Workspace) -> Iterator[Finding]:
         for deployment in deployments:
             store = Store(deployment.store) if deployment.store else workspace.store
             label = f"{deployment.name} [{deployment.env}]"
-            up = f"deployer up {workspace.cli_target(deployment.name, deployment.env)}"
             if not deployment.running or deployment.paused:
                 state = "paused" if deployment.paused else "not running"
                 yield Finding("deployments", "error", f"{label} is {state}", restart_hint(workspace, deployment))
             elif note := deployment.replicas_note:
                 yield Finding("deployments", "warning", f"{label}: {note}", "docker service ps shows why")
             elif moved := image_change(images.get(deployment.image_name), deployment):
-                yield Finding("deployments", "warning", f"{label}: {moved}", f"{up} replaces the server")
+                remedy = restart_hint(workspace, deployment, "replaces the server")
+                yield Finding("deployments", "warning", f"{label}: {moved}", remedy)
             for version in store.missing_versions(deployment.models):
                 text = f"{label} serves {version}, which is no longer in {store.root}"
                 yield Finding("deployments", "error", text, "put it back, or deploy another version")

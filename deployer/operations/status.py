@@ -193,7 +193,7 @@ def _with_image_notes(workspace: Workspace, deployments: tuple[Deployment, ...])
 
 def _image_note(images: Mapping[str, NamedImage], deployment: Deployment, workspace: Workspace) -> str:
     cause = image_change(images.get(deployment.image_name), deployment) if deployment.running else None
-    return f"{cause}: {_command(workspace, 'up', deployment)} would replace the server" if cause else ""
+    return f"{cause}: {restart_hint(workspace, deployment, 'would replace the server')}" if cause else ""
 
 
 def _status(deployment: Deployment, note: str, workspace: Workspace) -> DeploymentStatus:
@@ -240,8 +240,9 @@ def _closed_note(workspace: Workspace, deployment: Deployment) -> str:
     """Return the note that no client has a token for the gateway."""
     if deployment.gateway is None or not deployment.gateway.closed:
         return ""
-    create, up = f"deployer token NAME{cli_name('', deployment.env)}", _command(workspace, "up", deployment)
-    return f"its gateway refuses every client, since no one has a token: {create} makes one, and {up} brings it there"
+    create = f"deployer token NAME{cli_name('', deployment.env)}"
+    up = restart_hint(workspace, deployment, "brings it there")
+    return f"its gateway refuses every client, since no one has a token: {create} makes one, and {up}"
 
 
 def _config_note(workspace: Workspace, deployment: Deployment) -> str:

@@ -37,7 +37,7 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
     created = None if revoke else tokens.generate()
     _write(path, hashes if created is None else {**hashes, name: tokens.hash_token(created)})
     replaced = (f"this replaces the former token of {name}",) if created is not None and name in hashes else ()
-    up = f"deployer up{'' if spec.models else ' NAME'}{cli_name('', spec.env)}{chosen.typed('config')}"
+    up = f"deployer up{'' if spec.models else ' NAME:VERSION'}{cli_name('', spec.env)}{chosen.typed('config')}"
     applied = unused_settings(spec.gateway, origins) or f"{path} has changed: {up} brings it to the gateway"
     nobody = not hashes and created is None and spec.gateway.enabled
     refused = (f"{path} has no token left: after that, the gateway refuses every client",) if nobody else ()

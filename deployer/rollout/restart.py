@@ -25,6 +25,8 @@ ANSWER_SECONDS = 2.0
 def restart_hint(workspace: Workspace, deployment: Deployment, effect: str = "") -> str:
     """Return the command that serves the models of a deployment again, at their versions and labels, with its effect.
 
+    Of a running deployment, it changes the rest: its server or its gateway.
+
     Without such a command, the hint says what `up` would serve instead.
     """
     effect = effect or ("resumes it" if deployment.paused_component else "starts it")
@@ -151,7 +153,7 @@ def _serves_same(workspace: Workspace, target: str | None, deployment: Deploymen
 def _resolve(name: str, model: ModelSpec, deployment: Deployment, store: Store) -> ServedModel:
     versions = tuple(sorted(set(model.versions))) or store.versions(name)[-1:]
     served = ServedModel(name, versions, tuple(sorted(model.labels.items())))
-    return keep_labels(served, model, deployment)
+    return keep_labels(served, model, deployment if deployment.stopped_component else None)
 
 
 def _without_digests(model: ServedModel) -> ServedModel:

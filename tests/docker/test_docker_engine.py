@@ -116,10 +116,10 @@ def test_a_tag_that_means_another_image_now_is_noticed(project, retag):
     for asked in (("status",), ("status", "half_plus_two"), ("status", "--all")):
         (there,) = deployer(*asked, "--json", cwd=project).json["deployments"]
         assert (there["healthy"], there["deployment"]["image_name"]) == (True, tag)
-        assert there["warning"] == f"{moved}: deployer up half_plus_two would replace the server"
+        assert there["warning"] == f"{moved}: deployer up half_plus_two:1 would replace the server"
     told = deployer("doctor", cwd=project).out
     assert f"half_plus_two [local]: {moved}" in told
-    assert "-> deployer up half_plus_two replaces the server" in told
+    assert "-> deployer up half_plus_two:1 replaces the server" in told
     second = up(project, "half_plus_two:1", *ANY_PORTS)
     assert (second["plan"]["change"], second["endpoints"]) == ("replace", first["endpoints"])
     assert inspect(NAME)["Image"] == inspect_image(tag)

@@ -52,7 +52,7 @@ def test_the_verb_makes_replaces_and_revokes(tmp_path):
     settings = Settings(config=config)
     first, second = token("alice", settings=settings), token("alice", settings=settings)
     (changed,) = first.notices
-    assert f"deployer up NAME --config {config} " in changed
+    assert f"deployer up NAME:VERSION --config {config} " in changed
     assert token("bob", settings=settings).notices == first.notices
     (said, _) = second.notices
     assert "alice" in said
