@@ -1,8 +1,8 @@
 """The engines of other machines: rows on the cluster of tests/support/cluster.py, an engine by SSH and a Swarm.
 
 A server takes several seconds there. So these rows run the tests of what differs: where a server's files are, who holds
-its ports, how requests reach it, what is left, and one change. The rest is code that the docker row runs, or that
-tests/docker runs with servers that answer at once (test_remote.py, test_swarm_*.py).
+its ports, how requests reach it, and what is left; by SSH also one change. The rest is code that the docker row runs,
+or that tests/docker runs with servers that answer at once (test_remote.py, test_swarm_*.py).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from support.world import eventually, listens, servers
 
 from deployer.config.spec import Docker, Spec
 from deployer.engines import ENGINES, process
-from deployer.engines.base import CANDIDATE, Engine
+from deployer.engines.base import CANDIDATE, Engine, Traits
 from deployer.results.deployment import LOOPBACK, Deployment, Endpoints
 from deployer.results.launch import Launch
 
@@ -65,6 +65,11 @@ class Row:
     take_port: Callable[[], AbstractContextManager[int]] = taken_port
     with_models: Callable[[Engine, Launch], Engine] = as_it_is
     needs_cluster: bool = False
+
+    @property
+    def traits(self) -> Traits:
+        """Those that the engine has whatever the settings; the platform is not asked."""
+        return self.make(Spec(project="contract", docker=Docker(host="unix:///contract", image="contract"))).traits
 
     def __str__(self) -> str:
         """Return the id of the row in test names, the same in every process."""
@@ -189,4 +194,4 @@ ROWS = (MEMORY, *REAL_ROWS)
 
 def each_of(rows: Iterable[Row]) -> pytest.MarkDecorator:
     """Runs a test on these engines alone."""
-    return pytest.mark.parametrize("row", rows, indirect=True, ids=str)
+    return pytest.mark.parametrize("row", [*rows], indirect=True, ids=str)

@@ -75,6 +75,9 @@ def test_a_launch_that_is_refused_leaves_it_serving(shared, serving):
         for changes, error in wrong:
             with pytest.raises(error):
                 shared.engine.stage(shared.launch(served(2), **changes))
+        if shared.engine.traits.replicated:
+            with pytest.raises(DeployerError):
+                shared.engine.write_config(serving, shared.launch(served(2)).rendered, (served(2),))
     assert shared.engine.observe(NAME, ENV) == serving
     assert answer(serving) == ANSWERS[1]
     assert shared.listens(serving)
