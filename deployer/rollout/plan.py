@@ -137,6 +137,8 @@ def _replace_cause(launch: Launch, observed: Deployment, conditions: Conditions)
     cause = replace_cause(launch, observed, conditions.files) or conditions.reload_obstacle
     if not conditions.replicated or launch.models == observed.models:
         return cause
+    if cause and _same(observed.models, launch.models):  # the cause tells that files differ
+        return cause
     return "; ".join(filter(None, (reload_cause(observed.models, launch.models), cause)))
 
 

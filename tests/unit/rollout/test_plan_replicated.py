@@ -60,6 +60,20 @@ def test_another_version_replaces_the_servers_in_turn_and_is_never_a_reload():
     )
 
 
+def test_other_files_of_the_same_version_are_the_cause_and_no_labels():
+    image = NamedImage("r.example.com/m@sha256:bb", "sha256:bb")
+    observed = deployed(ONE, image_name="r.example.com/m@sha256:aa", image_id="sha256:aa")
+    decided = plan.decide(three(dataclasses.replace(ONE, digests=("other",)), image=image), observed, HERE)
+    assert decided.change is Change.REPLACE
+    assert "the files of digits:1 are no longer those that were loaded" in decided.steps[0].cause
+    assert "labels" not in decided.steps[0].cause
+
+
+def test_labels_that_differ_are_the_cause():
+    decided = plan.decide(three(dataclasses.replace(ONE, labels=(("live", 1),))), deployed(ONE), HERE)
+    assert (decided.change, decided.steps[0].cause) == (Change.REPLACE, "the labels differ")
+
+
 def test_the_number_alone_is_scaled():
     decided = plan.decide(three(ONE, replicas=5), deployed(ONE), HERE)
     assert (decided.change, kinds(decided)) == (Change.SCALE, ["Scale", "CheckServing"])
