@@ -68,6 +68,8 @@ def _other_history(workspace: Workspace, deployment: Deployment) -> str:
     text = f"{deployment.name} [{deployment.env}]"
     if command := other_deployments.origin_command(workspace, deployment, "history"):
         return f"{other_deployments.origin_note(workspace, deployment)}: {command} shows its history"
+    if any(engine.traits.replicated for engine in workspace.engines if engine.traits.name == deployment.engine):
+        return f"there is no history of {text} here: each directory and machine has that of the changes made there"
     return f"there is no history of {text} on {deployment.engine}: it was in a state directory that is lost"
 
 

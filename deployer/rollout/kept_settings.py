@@ -70,7 +70,7 @@ def _replicas_notices(workspace: Workspace, replicas: int | None, *, of_file: bo
     if replicas is None or replicas == workspace.spec.swarm.replicas:
         return ()
     if of_file and (conflict := reverts.replicas_conflict(workspace, replicas)):
-        return tuple(f"keeps {replicas} servers; {text}" for text in conflict)
+        return tuple(f"keeps {replicas} server{'s' if replicas > 1 else ''}; {text}" for text in conflict)
     return (f"keeps {replicas} servers, which the deployment has: --replicas changes that",) if replicas > 1 else ()
 
 

@@ -16,6 +16,7 @@ from deployer import engines
 from deployer.errors import EngineError, InvalidValue, NotRunning, SettingRefused
 from deployer.results.changes import UpResult
 from deployer.results.plan import Change
+from deployer.rollout.ledger import LEDGER_FILE
 from deployer.verification import smoke
 
 
@@ -145,6 +146,20 @@ def test_an_option_overrides_the_file_and_says_so(project):
     assert project.up(None, dry_run=True).plan.change is Change.REPLACE
     project.up(None)
     assert project.observed().replicas == 2
+
+
+def test_one_server_that_is_kept_is_named_in_the_singular(project):
+    Path("deployer.toml").write_text(f"swarm.replicas = 2\n[models.{NAME}]\nversions = [1]\n")
+    project.up(None, replicas=1)
+    assert any(notice.startswith("keeps 1 server; ") for notice in project.redeploy(2).notices)
+
+
+def test_a_history_that_another_machine_has_is_not_called_lost(project):
+    project.up()
+    (project.state_dir / LEDGER_FILE).unlink()
+    (note,) = deployer.history(NAME, settings=project.settings()).notices
+    assert "lost" not in note
+    assert "each directory and machine" in note
 
 
 def test_another_version_is_replaced_and_never_reloaded(project):
