@@ -84,7 +84,8 @@ def error(failure: DeployerError) -> None:
     """Print an error to stderr: its notices, its message, lines of the server's log, the hint, and what serves."""
     phases.end(failed=True)
     show_notices(failure.notices)
-    text = terminal.wrap(f"error: {failure.message}", sys.stderr)
+    message = "\n".join(map(printable, failure.message.split("\n")))
+    text = terminal.wrap(f"error: {message}", sys.stderr)
     print(f"{colored('error:', RED)}{text.removeprefix('error:')}", file=sys.stderr)
     for line in failure.log:
         print(f"  | {printable(line)}", file=sys.stderr)

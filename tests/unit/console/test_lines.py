@@ -93,3 +93,9 @@ def test_a_table_fits_the_terminal(capsys, monkeypatch, columns):
     assert max(map(len, shown.splitlines())) <= max(columns, 16)  # no cell has less than four characters
     assert ("…" in shown) is (shown != piped)
     assert (shown == piped) is (columns == 400)
+
+
+def test_no_error_controls_the_terminal(capsys):
+    console.lines.error(PortTaken("the server said \033[2J:\nand more\r", log=("\033]0;title\a",)))
+    shown = capsys.readouterr().err
+    assert shown == "error: the server said \\x1b[2J:\nand more\\x0d\n  | \\x1b]0;title\\x07\n"
