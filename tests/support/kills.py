@@ -71,7 +71,7 @@ class Kills:
 
     def carry_out(self) -> int:
         """The number of kills."""
-        endpoints, ways = self.reach(self.before), self._ways()
+        endpoints, ways = self.reach(self.before).get("endpoints", {}), self._ways()
         with self._clients(endpoints) as seen:
             kills = self._walked(ways, endpoints)
             seen.check(self._allowed, 0)
@@ -93,7 +93,9 @@ class Kills:
             trying = deaths is not None and deaths.left
             if not trying or self._killed_on(deaths, there, endpoints):
                 here, there = there, here
-            self._reached(here, endpoints, *(("--skip-gate",) if here.version and not trying else ()))
+            options = ("--skip-gate",) if here.version and not trying else ()
+            plan = self._foreseen(here) if here.version and trying else None
+            self._reached(here, endpoints, *options, plan=plan)
             kills += trying
         return kills
 
@@ -108,12 +110,17 @@ class Kills:
             assert {ask(endpoints)() for ask in self.apis} <= self._allowed  # both servers may answer
         return when == AFTER and (not to.once if entry == END else number % 3 == 2)
 
-    def reach(self, state: State, *options: str) -> dict[str, str]:
-        """By the state's own command; its endpoints. It need not change anything."""
+    def reach(self, state: State, *options: str) -> dict[str, Any]:
+        """By the state's own command, which need not change anything; its result."""
         (self.project / "deployer.toml").write_text(state.toml)
         ended = self.run(*state.command, *options)
         assert ended.code in ((0,) if state.version else (0, NOTHING_DEPLOYED)), ended.err + ended.out
-        return ended.json["endpoints"] if state.version else {}
+        return ended.json if state.version else {}
+
+    def _foreseen(self, state: State) -> str:
+        """The digest of the plan that is shown before the next command, whatever the kill has left."""
+        (self.project / "deployer.toml").write_text(state.toml)
+        return self.run(*state.command, "--dry-run").json["plan"]["digest"]
 
     def run(self, *arguments: str) -> Ended:
         """The next command."""
@@ -125,8 +132,10 @@ class Kills:
         assert len(answers) == 1, answers
         return answers.pop()
 
-    def _reached(self, state: State, endpoints: dict[str, str], *options: str) -> None:
-        there = self.reach(state, *options)
+    def _reached(self, state: State, endpoints: dict[str, str], *options: str, plan: str | None) -> None:
+        result = self.reach(state, *options)
+        there = result.get("endpoints", {})
+        assert plan in (None, result.get("plan", {}).get("digest")), result["plan"]
         self.check(state)
         if state.version:
             assert self.answer(there) == ANSWERS[state.version]

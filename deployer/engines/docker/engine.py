@@ -140,7 +140,7 @@ class DockerEngine:
         return self.host.state.serving(name, env)
 
     def foresee(self, name: str, env: str) -> Deployment | None:
-        return self.observe(name, env)
+        return self.host.state.foreseen(name, env)
 
     def recover(self, name: str, env: str) -> tuple[str, ...]:
         listed = self.host.state.containers(name, env)

@@ -20,7 +20,7 @@ from deployer.engines.docker import listing, networks
 from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.engines.docker.inspection import PAUSED, ContainerState, ContainerSummary
-from deployer.engines.docker.listing import GatewayContainer
+from deployer.engines.docker.listing import RETIRING, GatewayContainer
 from deployer.engines.docker.machine import LocalMachine, Machine
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.networks import Networks
@@ -122,6 +122,26 @@ class DockerState:
     def serving(self, name: str, env: str) -> Deployment | None:
         """Return the serving server of a deployment."""
         return first_serving(self.servers(name, env))
+
+    def foreseen(self, name: str, env: str) -> Deployment | None:
+        """Return the serving server once recovery has run.
+
+        A server or a gateway that was stopped for a successor is started again, unless that was accepted.
+        """
+        containers = self.containers(name, env)
+        servers = list(map(self.machine.reachable, listing.servers(containers)))
+        serving = first_serving(servers)
+        active = self.gateway_dir_of(containers, name, env).active()
+        if active is None:
+            names = {container.name for container in containers}
+            retiring = (container_name(self.project, name, env, each.release, RETIRING) in names for each in servers)
+            stopped = next((each for each, is_stopped in zip(servers, retiring, strict=True) if is_stopped), None)
+            return replace(stopped, running=True) if stopped else serving
+        gateways = listing.gateways(containers)
+        is_replaced = len(gateways) > 1 and any(each.generation == active.generation for each in gateways)
+        if is_replaced and serving and serving.gateway:
+            return replace(serving, gateway=replace(serving.gateway, running=True))
+        return serving
 
     def require_server(self, name: str, env: str, release: str) -> Deployment:
         """Return the server of a release. Raise EngineError."""
