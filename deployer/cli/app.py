@@ -11,12 +11,11 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.exceptions import TyperException
 
 from deployer import __version__
 from deployer.cli.command import build
 from deployer.cli.completion import split_versions
-from deployer.cli.usage import unknown_command, usage_error
+from deployer.cli.usage import WRONG_USAGE, unknown_command, usage_error
 from deployer.errors import DeployerError, UsageError, exit_codes
 
 HELP = "From a trained TensorFlow model to a verified TensorFlow Serving endpoint."
@@ -143,7 +142,7 @@ class Group(TyperGroup):
             split_versions(os.environ)
         try:
             code = super().main(*args, **settings)
-        except TyperException as error:
+        except WRONG_USAGE as error:
             raise usage_error(error) from error
         except typer.Abort:
             typer.echo("aborted", err=True)

@@ -10,11 +10,11 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 
 import typer
 from typer.core import TyperCommand
-from typer.exceptions import TyperException
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
 from deployer.cli import completion
+from deployer.cli.usage import WRONG_USAGE
 from deployer.config.fields import Group, Option, option_name, own_fields_first
 
 WORD = re.compile(r"(?:--?[a-z][a-z-]* (?!-))?(?:'[^']*'|[^\s'])+")
@@ -43,7 +43,7 @@ class PanelCommand(TyperCommand):
         """Read the arguments; an error names this command, also where Typer's parser does not."""
         try:
             return super().parse_args(ctx, args)
-        except TyperException as error:
+        except WRONG_USAGE as error:
             error.ctx = getattr(error, "ctx", None) or ctx  # type: ignore[attr-defined]
             raise
 

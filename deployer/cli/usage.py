@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import typer
+
 from deployer.errors import UsageError
 
 LEAST_ALIKE = 0.6
+WRONG_USAGE: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+"""What Typer raises for a command line. Its module is another one in each of Typer's versions."""
 
 
 def usage_error(error: Any) -> UsageError:

@@ -82,6 +82,17 @@ def test_a_command_works_with_the_lowest_versions(python: Path, project: Path, a
     assert json.loads(out) if "--json" in arguments else out
 
 
+@pytest.mark.parametrize(
+    "arguments", [("scale",), ("up", "--nope"), ("nope",), ("logs", "--tail", "x")], ids=str
+)
+def test_wrong_usage_is_an_error_with_the_lowest_versions(python: Path, project: Path, arguments: tuple[str, ...]) -> None:
+    ended = subprocess.run(
+        [python, "-m", "deployer", *arguments, "--json"], cwd=project, env=environment(), capture_output=True, text=True,
+        timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, json.loads(ended.stdout)["error"]["code"]) == (2, 2), ended.stderr
+
+
 def test_the_docker_engine_is_reached_with_the_lowest_versions(python: Path, project: Path) -> None:
     with fake_engine() as address:
         assert run(python, "-c", CONNECT, address, cwd=project).strip() == INFO["ServerVersion"]
