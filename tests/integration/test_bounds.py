@@ -82,13 +82,11 @@ def test_a_command_works_with_the_lowest_versions(python: Path, project: Path, a
     assert json.loads(out) if "--json" in arguments else out
 
 
-@pytest.mark.parametrize(
-    "arguments", [("scale",), ("up", "--nope"), ("nope",), ("logs", "--tail", "x")], ids=str
-)
-def test_wrong_usage_is_an_error_with_the_lowest_versions(python: Path, project: Path, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("arguments", [("scale",), ("up", "--nope"), ("nope",), ("logs", "--tail", "x")], ids=str)
+def test_wrong_usage_is_an_error_with_the_lowest_versions(python: Path, project: Path, arguments: list[str]) -> None:
     ended = subprocess.run(
-        [python, "-m", "deployer", *arguments, "--json"], cwd=project, env=environment(), capture_output=True, text=True,
-        timeout=SECONDS, check=False,
+        [python, "-m", "deployer", *arguments, "--json"], cwd=project, env=environment(), capture_output=True,
+        text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
     assert (ended.returncode, json.loads(ended.stdout)["error"]["code"]) == (2, 2), ended.stderr
 
