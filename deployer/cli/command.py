@@ -44,7 +44,7 @@ class PanelCommand(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except WRONG_USAGE as error:
-            error.ctx = getattr(error, "ctx", None) or ctx  # type: ignore[attr-defined]
+            error.ctx = getattr(error, "ctx", None) or ctx
             raise
 
     def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
