@@ -35,9 +35,10 @@ ensure_image() {
     export DEPLOYER_TEST_IMAGE
 }
 
-# Tests wait more than they compute: two processes for each processor and one more, at most six. The tests of a file stay
-# in one process, for they share what is expensive to make; tests/support/scheduling.py says in which order files start.
-processes=$(($(nproc) < 3 ? 2 * $(nproc) + 1 : 6))
+# Tests wait more than they compute: one process more than processors, at most four; with more, tests that compute run into
+# their deadlines. The tests of a file stay in one process, for they share what is expensive to make;
+# tests/support/scheduling.py says in which order files start.
+processes=$(($(nproc) < 4 ? $(nproc) + 1 : 4))
 in_parallel=(--numprocesses "$processes" --dist loadfile --no-loadscope-reorder)
 
 all_of_them() {

@@ -33,9 +33,10 @@ class LocalHelper:
             raise EngineError(ended.stderr)
         return ended.stdout
 
-    def put(self, directory: str, archive: Iterable[bytes], seconds: float) -> None:
+    def put(self, directory: str, archive: Iterable[bytes], size: int, seconds: float) -> None:
         del seconds
         data = b"".join(archive)
+        assert len(data) == size
         self.received += len(data)
         cut, self.cut_after = self.cut_after, None
         unpack(Path(directory), data if cut is None else data[:cut])

@@ -14,7 +14,7 @@ import socket
 import ssl
 import tarfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ from docker.types import Mount
 from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.leftovers import remove_old
 from deployer.engines.docker.names import LABEL
-from deployer.engines.docker.remote.frames import read_output
+from deployer.engines.docker.remote.frames import read_output, send
 from deployer.engines.docker.remote.transport import Transport
 from deployer.errors import EngineError, EngineUnavailable
 
@@ -48,6 +48,11 @@ exec cat <&3 2>/dev/null
 
 It tries again for a second: a server that is starting is asked all the time, and each process costs more than waiting.
 """
+UNPACK = """
+set -o pipefail
+head -c "$2" | { tar --extract --numeric-owner --directory "$1" || { code=$?; cat >/dev/null; exit $code; } }
+"""
+"""The connection stays open, so `head` ends the input of tar. After an error the rest is read: it is being sent."""
 
 
 class HelperEnded(EngineError):
@@ -101,13 +106,26 @@ class Helper:
 
     def run(self, script: str, *arguments: str, user: str = "") -> str:
         """Run a shell script and return what it prints. Raise EngineError with its errors if it fails, HelperEnded."""
-        api = self.client.api
-        with self._end_noticed(), docker_errors("running a command on the engine's machine"):
-            created = api.exec_create(self.id, ["bash", "-c", script, "bash", *arguments], user=user)["Id"]
+        return self._run((script, *arguments), (), self.client.api.timeout, user)
+
+    def put(self, directory: str, archive: Iterable[bytes], size: int, seconds: float) -> None:
+        """Unpack a tar archive of `size` bytes in a directory; it may take `seconds` after the last byte.
+
+        A process of the helper does it. The engine itself would mount the volumes for it, and if the helper ended in
+        that moment, its removal would delete what they contain. Raises EngineError, HelperEnded.
+        """
+        self._run((UNPACK, directory, str(size)), archive, seconds)
+
+    def _run(self, command: Sequence[str], given: Iterable[bytes], seconds: float, user: str = "") -> str:
+        """Run a script with `given` as its input."""
+        api, (script, *arguments) = self.client.api, command
+        with self._end_noticed(), docker_errors("running a command on the engine's machine", seconds):
+            process = ["bash", "-c", script, "bash", *arguments]
+            created = api.exec_create(self.id, process, user=user, stdin=bool(given))["Id"]
             # The SDK loses bytes that arrive with the head of the answer.
             with stream_errors(), self._stream(created) as stream:
-                stream.settimeout(api.timeout)
-                out, err = read_output(stream)
+                send(stream, given, api.timeout, self._check_running)
+                out, err = read_output(stream, seconds, self._check_running)
             code = api.exec_inspect(created)["ExitCode"]
             text = out.decode("utf-8", "replace")
             if code:
@@ -115,25 +133,10 @@ class Helper:
                 raise EngineError(f"a command on the engine's machine failed: {reason[-500:]}", hint="run it again")
         return text
 
-    def put(self, directory: str, archive: Iterable[bytes], seconds: float) -> None:
-        """Unpack a tar archive in a directory of a volume; the engine may take `seconds` after the last byte.
-
-        Raises EngineError, HelperEnded.
-        """
-        api = self.client.api
-        with self._end_noticed(), docker_errors("sending files to the engine's machine", seconds):
-            answer = api.put(
-                api._url("/containers/{0}/archive", self.id),
-                params={"path": directory},
-                data=archive,
-                timeout=(api.timeout, seconds),
-            )
-            api._raise_for_status(answer)
-
     def put_texts(self, directory: str, files: Mapping[str, str], *, mode: int = 0o644, owner: int = 0) -> None:
         """Write small files into a directory of a volume."""
         archive = texts_archive(files, mode=mode, owner=owner)
-        self.put(directory, iter([archive]), self.client.api.timeout)
+        self.put(directory, [archive], len(archive), self.client.api.timeout)
 
     def connect(self, host: str, port: int) -> socket.socket:
         """Return the stream of a process that is connected with a port, as the engine's machine sees it.
@@ -158,6 +161,10 @@ class Helper:
             if self._is_running():
                 raise
             raise HelperEnded(error.message, hint="run the command again") from error
+
+    def _check_running(self) -> None:
+        if not self._is_running():
+            raise EngineError("the helper container has ended", hint="run the command again")
 
     def _is_running(self) -> bool:
         with docker_errors("looking at the helper container"):

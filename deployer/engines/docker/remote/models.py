@@ -172,7 +172,8 @@ class ModelVolume:
         progress(Phase(action, 0, size))
         try:
             archive = _archive(missing, Meter(action, progress, size))
-            self.helper.put(f"{self.mount}/.incoming/{self.session}", archive, UNPACK_SECONDS)
+            length = _archive_size(whole - offset for _, whole, offset in missing.values())
+            self.helper.put(f"{self.mount}/.incoming/{self.session}", archive, length, UNPACK_SECONDS)
             output = self.helper.run(scripts.FINISH, self.mount, self.session)
         except EngineError as error:
             if FULL in error.message.lower():
@@ -219,6 +220,11 @@ class ModelVolume:
 def _is_read(name: str) -> bool:
     """Return whether a server reads a file or directory of a version."""
     return name == WARMUP_FILE.as_posix() or not (name == EXTRA or name.startswith(f"{EXTRA}/"))
+
+
+def _archive_size(sizes: Iterable[int]) -> int:
+    """Return the size of an archive with files of these sizes."""
+    return sum(tarfile.BLOCKSIZE + size + -size % tarfile.BLOCKSIZE for size in sizes) + 2 * tarfile.BLOCKSIZE
 
 
 def _archive(missing: Mapping[str, tuple[Path, int, int]], meter: Meter) -> Iterator[bytes]:

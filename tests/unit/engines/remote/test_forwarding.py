@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from deployer.engines.docker.remote import frames
 from deployer.engines.docker.remote.forwarding import Forwarder
 from deployer.engines.docker.remote.frames import HEADER, read_output, take_frames
 from deployer.errors import EngineError
@@ -112,11 +113,11 @@ def test_a_connection_that_fails_there_is_closed_here(forwarder, monkeypatch):
 
 
 def test_frames_are_taken_when_they_are_complete():
-    frames = bytearray(frame(b"one") + frame(b"two", kind=2)[:9])
-    assert list(take_frames(frames)) == [(1, b"one")]
-    frames += frame(b"two", kind=2)[9:]
-    assert list(take_frames(frames)) == [(2, b"two")]
-    assert frames == b""
+    sent = bytearray(frame(b"one") + frame(b"two", kind=2)[:9])
+    assert list(take_frames(sent)) == [(1, b"one")]
+    sent += frame(b"two", kind=2)[9:]
+    assert list(take_frames(sent)) == [(2, b"two")]
+    assert sent == b""
 
 
 def test_the_output_of_a_process_is_read_to_its_end():
@@ -124,4 +125,22 @@ def test_the_output_of_a_process_is_read_to_its_end():
     with here, there:
         there.sendall(frame(b"out") + frame(b"err", kind=2) + frame(b"put"))
         there.shutdown(socket.SHUT_WR)
-        assert read_output(here) == (b"output", b"err")
+        assert read_output(here, 30, lambda: None) == (b"output", b"err")
+
+
+def test_a_stream_that_an_engine_does_not_close_ends_with_its_container(monkeypatch):
+    monkeypatch.setattr(frames, "SILENT_SECONDS", 0.01)
+    asked: list[bool] = []
+
+    def check() -> None:
+        asked.append(True)
+        if len(asked) > 1:
+            raise EngineError("the container has ended")
+
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(frame(b"out"))
+        with pytest.raises(EngineError, match="ended"):
+            read_output(here, 30, check)
+        with pytest.raises(TimeoutError):
+            read_output(here, 0, lambda: None)
