@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -204,6 +204,8 @@ class DockerState:
         stopped = [(server, self._stop(server)) for server in servers]
         with ThreadPoolExecutor(1) as pool:
             removals = [pool.submit(self._remove, *removal) for removal in stopped]
+            if self.machine.is_remote:  # helpers that were started during a removal have ended at once
+                wait(removals)
             self.clear_unused(name, env, ())
             for removal in removals:
                 removal.result()

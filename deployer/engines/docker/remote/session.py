@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -13,7 +14,9 @@ from deployer.engines.docker.remote.forwarding import Forwarder
 from deployer.engines.docker.remote.helper import Helper, HelperEnded
 
 T = TypeVar("T")
-ATTEMPTS = 3
+ATTEMPTS = 5
+PAUSE_SECONDS = 0.25
+"""After the first attempt, doubled after each: helpers that were started one after the other have ended at once."""
 
 
 @dataclass
@@ -38,12 +41,13 @@ class Session:
 
         The engine may end a helper at any time. The action then runs again with another one.
         """
-        for _ in range(ATTEMPTS - 1):
+        for attempt in range(ATTEMPTS - 1):
             helper = self._running_helper()
             try:
                 return action(helper)
             except HelperEnded:
                 self._forget(helper)
+                time.sleep(PAUSE_SECONDS * 2**attempt)
         return action(self._running_helper())
 
     def run(self, script: str, *arguments: str) -> str:

@@ -29,6 +29,11 @@ class Helper:
         self.closed = True
 
 
+@pytest.fixture(autouse=True)
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployer.engines.docker.remote.session.PAUSE_SECONDS", 0)
+
+
 def session(*helpers: Helper) -> Session:
     left: Any = iter(helpers)
     return Session(lambda: next(left))
