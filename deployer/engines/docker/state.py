@@ -134,14 +134,17 @@ class DockerState:
         active = self.gateway_dir_of(containers, name, env).active()
         if active is None:
             names = {container.name for container in containers}
-            retiring = (container_name(self.project, name, env, each.release, RETIRING) in names for each in servers)
-            stopped = next((each for each, is_stopped in zip(servers, retiring, strict=True) if is_stopped), None)
-            return replace(stopped, running=True) if stopped else serving
+            retiring = [each for each in servers if self._retiring_name(each) in names]
+            return replace(retiring[0], running=True) if retiring else serving
         gateways = listing.gateways(containers)
         is_replaced = len(gateways) > 1 and any(each.generation == active.generation for each in gateways)
         if is_replaced and serving and serving.gateway:
             return replace(serving, gateway=replace(serving.gateway, running=True))
         return serving
+
+    def _retiring_name(self, server: Deployment) -> str:
+        """Return the name of a container that was stopped for a successor."""
+        return container_name(self.project, server.name, server.env, server.release, RETIRING)
 
     def require_server(self, name: str, env: str, release: str) -> Deployment:
         """Return the server of a release. Raise EngineError."""
