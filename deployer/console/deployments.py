@@ -104,11 +104,7 @@ def show_traffic(figures: TrafficFigures) -> None:
 
 def _traffic_lines(figures: TrafficFigures) -> tuple[str, ...]:
     failures = (f"the first failure: {figures.first_failure}",) if figures.first_failure else ()
-    return (f"{_traffic_text(figures)}, at {figures.rate:g} requests a second", *failures)
-
-
-def _traffic_text(figures: TrafficFigures) -> str:
-    return f"{figures.failures} of {figures.requests} requests failed, longest gap {figures.longest_gap_ms:.0f} ms"
+    return (f"{figures}, at {figures.rate:g} requests a second", *failures)
 
 
 def show_down(results: Sequence[DownResult]) -> None:
@@ -150,7 +146,7 @@ def show_history(result: HistoryResult) -> None:
     several = len({release.number for release in result.releases}) < len(result.releases)
     for release in result.releases:
         which = f"{release.number} of {release.name} [{release.env}]" if several else str(release.number)
-        for text in (release.detail, _traffic_text(release.traffic) if release.traffic else ""):
+        for text in (release.detail, str(release.traffic or "")):
             if text:
                 print(f"{which}: {text}", file=sys.stderr)
 

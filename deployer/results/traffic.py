@@ -31,3 +31,6 @@ class TrafficFigures:
     during: PhaseFigures
     after: PhaseFigures
     first_failure: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.failures} of {self.requests} requests failed, longest gap {self.longest_gap_ms:.0f} ms"

@@ -40,7 +40,7 @@ from deployer.rollout import reload
 from deployer.rollout.gate import Gate
 from deployer.rollout.journal import Journal, best_effort, no_journal
 from deployer.rollout.monitor import NO_MONITOR, TrafficMonitor
-from deployer.rollout.readiness import attach_server_logs
+from deployer.rollout.readiness import attach_server_logs, await_models
 from deployer.rollout.undo import Undo, UndoStack
 from deployer.rollout.workspace import Workspace
 
@@ -212,11 +212,24 @@ def _promote(step: Promote, context: Context, undo: UndoStack) -> None:
     try:
         with attach_server_logs(context.engine, candidate):
             context.serving = context.engine.promote(candidate, PROMOTE_SECONDS, accept)
-    except BaseException:
+    except BaseException as error:
         context.serving = old
+        if isinstance(error, DeployerError):
+            _await_old(context)
         raise
     context.report = report  # the candidate's: it has more checks than the acceptance
     context.monitor.ended()
+
+
+def _await_old(context: Context) -> None:
+    """Wait until the old server, which the engine may have started again, serves; note it if that does not happen."""
+    old = context.serving
+    if old is None or old.silence:
+        return
+    try:
+        await_models(context.workspace, old, old.models)
+    except DeployerError as error:
+        context.notice(f"the old server does not serve again: {error.message}")
 
 
 def _await_serving(_: AwaitServing, context: Context, __: UndoStack) -> None:

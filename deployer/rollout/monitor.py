@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deployer.errors import DeployFailed, ModelNotFound
+from deployer.errors import DeployerError, DeployFailed, ModelNotFound
 from deployer.results.deployment import Deployment
 from deployer.results.launch import Launch
 from deployer.results.model import Model
@@ -76,8 +76,8 @@ class TrafficMonitor:
     def _judge(self, figures: TrafficFigures) -> None:
         if self.max_failures is not None and figures.failures > self.max_failures:
             raise DeployFailed(
-                f"{figures.failures} of {figures.requests} requests failed, allowed are {self.max_failures}: "
-                f"{figures.first_failure}"
+                f"{figures.failures} of {figures.requests} requests failed until then, "
+                f"allowed are {self.max_failures}: {figures.first_failure}"
             )
         if self.max_gap_ms is not None and figures.longest_gap_ms > self.max_gap_ms:
             raise DeployFailed(
@@ -99,7 +99,8 @@ def monitor_traffic(
 ) -> Iterator[TrafficMonitor]:
     """Send golden questions to the serving deployment during a change, and pass the figures to `keep`.
 
-    Yields NO_MONITOR where measuring is not asked for, nothing serves, or nothing changes.
+    Yields NO_MONITOR where measuring is not asked for, nothing serves, or nothing changes. An error gets the figures as
+    a notice: requests may have failed since the traffic was judged, while the change was undone.
     """
     gate = workspace.spec.gate
     rate = gate.measure_rate
@@ -119,6 +120,10 @@ def monitor_traffic(
     traffic.start()
     try:
         yield TrafficMonitor(traffic, observed.models, launch.models, gate.max_failures, gate.max_gap_ms)
+    except DeployerError as error:
+        traffic.stop()
+        error.notices = (*error.notices, f"in all, {traffic.figures()}")
+        raise
     finally:
         traffic.stop()
         keep(traffic.figures())

@@ -66,6 +66,21 @@ def test_what_serves_is_killed_while_its_successor_is_proven(project, server_ima
     assert len(docker(*OURS).splitlines()) == 1
 
 
+def test_a_change_that_clients_notice_is_undone_and_says_so_once_the_old_server_serves_again(project):
+    """Only one container can have the ports: the old one is started again, and requests fail until it has loaded."""
+    endpoints = up(project, "half_plus_two:1", *ANY_PORTS)["endpoints"]
+    (project / "deployer.toml").write_text("[server.flags]\nfile_system_poll_wait_seconds = 2\n")
+    measured = ("--measure", "50", "--max-failures", "0")
+    ended = deployer("redeploy", "--version", "2", *measured, "--json", "-q", cwd=project)
+    assert (ended.code, ended.json["notices"][-1]) == (1, "half_plus_two:1 still serves")
+    assert ask(endpoints, 2.0) == ANSWERS[1]
+    (status,) = deployer("status", "--json", cwd=project).json["deployments"]
+    assert status["healthy"]
+    traffic = deployer("history", "--json", cwd=project).json["releases"][0]["traffic"]
+    (told,) = [notice for notice in ended.json["notices"] if "requests failed" in notice]
+    assert told.startswith(f"in all, {traffic['failures']} of {traffic['requests']} requests failed")
+
+
 def test_a_version_for_which_the_limit_leaves_no_memory_is_refused_beforehand(project):
     (project / "deployer.toml").write_text('[docker]\nmemory = "2g"\n')
     endpoints = up(project, "half_plus_two:1", *ANY_PORTS)["endpoints"]

@@ -197,6 +197,7 @@ class MemoryEngine:
             promoted.server.candidate, promoted.address, public.server = True, private, previous
             if before is None or public is not before.address:
                 public.close()
+            self.platform.does("restore")
             raise
         private.close()
         for each in old:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import pytest
+from support.memory.linear import Linear
 from support.memory.project import NAME, Project
+from support.memory.server import AVAILABLE, LOADING, Version
 from support.world import free_port
 
-from deployer.errors import DeployerError, EngineError, LockHeld, VerificationFailed
+from deployer.errors import DeployerError, DeployFailed, EngineError, LockHeld, VerificationFailed
 
 CLOSED = "ports are closed"
 MOVED = "label stable"
@@ -60,6 +65,66 @@ def test_a_reload_that_was_rolled_back_says_what_serves_again(serving):
     serving.platform.faults.changed.add((NAME, 2))
     assert refused(serving, DeployerError).serving == f"{NAME}:1 still serves"
     serving.check(1)
+
+
+class Starting(Version):
+    """A version of a server that has been started again: it loads while its state is read for the first few times."""
+
+    def __init__(self, compute: Linear) -> None:
+        self.compute, self.error = compute, ""
+        self._states = itertools.chain([LOADING] * 3, itertools.repeat(AVAILABLE))
+
+    @property
+    def state(self) -> str:
+        return next(self._states)
+
+    @state.setter
+    def state(self, _: str) -> None: ...
+
+
+@pytest.fixture
+def restarting(serving: Project) -> Iterator[Project]:
+    """A failed promotion starts the old server again, as it does where only one container can have the ports."""
+    other_flags(serving)
+
+    def start_again() -> None:
+        versions = serving.platform.all()[0].server.models[NAME]
+        versions[1] = Starting(versions[1].compute)
+
+    serving.platform.on["restore"] = start_again
+    yield serving
+    serving.platform.on.clear()
+
+
+def test_an_old_server_that_is_started_again_is_waited_for(restarting):
+    restarting.platform.faults.changed.add((NAME, 2))
+    assert refused(restarting, DeployFailed).serving == f"{NAME}:1 still serves"
+    restarting.check(1)
+
+
+def test_an_old_server_that_does_not_load_again_is_noted_with_the_error(restarting):
+    restarting.platform.faults.changed.add((NAME, 2))
+    restarting.platform.on["restore"] = restarting.platform.all()[0].end
+    error = refused(restarting, DeployFailed)
+    assert (error.serving, said(error, "the old server does not serve again")) == ("", True)
+
+
+@pytest.mark.parametrize("limit", [{"max_failures": 0}, {"max_gap_ms": 0.001}])
+def test_a_change_that_clients_noticed_says_how_many_requests_failed_as_the_history_does(restarting, limit):
+    if "max_failures" in limit:
+        restarting.platform.on["promote"] = lambda: setattr(restarting.platform.faults, "busy", 20)
+    error = refused(restarting, DeployFailed, measure=200.0, **limit)
+    newest = restarting.history()[0]
+    assert newest.traffic is not None
+    assert error.serving == f"{NAME}:1 still serves"
+    assert [notice for notice in error.notices if "requests failed" in notice] == [f"in all, {newest.traffic}"]
+    assert ("until then" in newest.detail) is ("max_failures" in limit)
+
+
+def test_a_change_that_failed_before_the_switch_says_that_no_request_did(serving):
+    serving.platform.faults.wrong.add((NAME, 2))
+    error = refused(serving, VerificationFailed, measure=200.0)
+    assert said(error, "in all, 0 of")
 
 
 def test_nothing_is_said_to_serve_where_no_server_runs_or_answers(serving):
