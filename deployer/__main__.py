@@ -33,7 +33,6 @@ with ExitOnInterrupt():
     import io
     import sys
     import traceback
-    from pathlib import Path
     from typing import TextIO
 
     from deployer import console
@@ -106,9 +105,7 @@ def run() -> int:
 def _exit_code(reason: BaseException) -> int:
     """Report what ended the command, and return its exit code."""
     if isinstance(reason, Interrupted):
-        console.phases.end(failed=True)
-        _print_error("; ".join(("interrupted", *undone(reason))))
-        return INTERRUPTED
+        return _interrupted("; ".join(("interrupted", *undone(reason))))
     if isinstance(reason, BrokenPipeError):
         return DONE
     if isinstance(reason, OSError) and reason.filename is not None:
@@ -124,9 +121,14 @@ def _fail(failure: DeployerError) -> int:
     return failure.exit_code
 
 
-def _print_error(text: str) -> None:
+def _interrupted(text: str) -> int:
+    console.phases.end(failed=True)
     with contextlib.suppress(OSError, ValueError, AttributeError):  # the terminal may be closed
-        print(text, file=sys.stderr, flush=True)
+        if "--json" in sys.argv:
+            console.objects.error_json(DeployerError(text), INTERRUPTED)
+        else:
+            console.terminal.write(text, sys.stderr)
+    return INTERRUPTED
 
 
 def _escape_unprintable(stream: TextIO) -> None:
@@ -147,7 +149,11 @@ def _bug() -> int:
 
     with tempfile.NamedTemporaryFile("w", prefix="deployer-bug-", suffix=".txt", delete=False) as report:
         report.write(f"{sys.argv}\n{traceback.format_exc()}")
-    console.lines.bug(Path(report.name))
+    failure = DeployerError(f"deployer failed unexpectedly; the traceback is in {report.name}")
+    if "--json" in sys.argv:
+        console.objects.error_json(failure, BUG)
+    else:
+        console.lines.bug(failure)
     return BUG
 
 

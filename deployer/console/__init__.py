@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from deployer.console import objects as objects
     from deployer.console import phases as phases
     from deployer.console import reports as reports
+    from deployer.console import terminal as terminal
     from deployer.console import versions as versions
 else:
 
     def __getattr__(name: str) -> ModuleType:
-        if name in ("deployments", "images", "lines", "objects", "phases", "reports", "versions"):
+        if name in ("deployments", "images", "lines", "objects", "phases", "reports", "terminal", "versions"):
             return import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from deployer.console import terminal
 from deployer.console.lines import fits, out, paragraphs, show_notices, table
 from deployer.console.reports import show_report
 from deployer.console.terminal import BOLD, GREEN, RED, colored
@@ -41,7 +42,7 @@ def show_up(result: UpResult, seconds: float, *, verbose: bool = False, next_ste
         show_traffic(result.traffic)
     show_notices(result.notices)
     if next_steps:
-        print(f"\n{next_steps}", file=sys.stderr)
+        terminal.write(f"\n{next_steps}", sys.stderr)
     if result.endpoints is not None:
         out("")
         if result.plan.is_change:
@@ -148,7 +149,7 @@ def show_history(result: HistoryResult) -> None:
         which = f"{release.number} of {release.name} [{release.env}]" if several else str(release.number)
         for text in (release.detail, str(release.traffic or "")):
             if text:
-                print(f"{which}: {text}", file=sys.stderr)
+                terminal.write(f"{which}: {text}", sys.stderr)
 
 
 def _history_row(release: Release) -> tuple[str, ...]:
@@ -182,7 +183,7 @@ def show_status(statuses: Sequence[DeploymentStatus]) -> None:
         project = f" of {_project_text(deployment.project)}" if several_projects else ""
         for text in ("" if status.healthy else status.detail, status.warning):
             if text:
-                print(f"{deployment.name} [{deployment.env}]{project}: {text}", file=sys.stderr)
+                terminal.write(f"{deployment.name} [{deployment.env}]{project}: {text}", sys.stderr)
 
 
 def _show_with_endpoints(rows: Sequence[tuple[str, ...]], deployments: Sequence[Deployment]) -> None:

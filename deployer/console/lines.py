@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.console import phases, terminal
-from deployer.console.terminal import BOLD, RED, colored
+from deployer.console.terminal import BOLD, RED, colored, printable
 from deployer.errors import DeployerError
 
 if TYPE_CHECKING:
     from deployer.results.logs import LogLine
 
 NARROWEST_CELL = 4
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def out(text: str) -> None:
     """Print a line of data, to stdout."""
     phases.end()
-    print(text, flush=True)
+    terminal.write(text, sys.stdout)
 
 
 def paragraphs(text: str, color: str = "") -> None:
@@ -33,17 +30,16 @@ def paragraphs(text: str, color: str = "") -> None:
 
 
 def show_log_line(line: LogLine) -> None:
-    """Print a line of a log; on a terminal, what would control it is escaped."""
-    out(printable(line.text) if sys.stdout.isatty() else line.text)
-
-
-def printable(text: str) -> str:
-    """Return a line with the characters escaped that control a terminal or turn the direction of the text."""
-    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    """Print a line of a log: as it is, unless on a terminal that it would control."""
+    if sys.stdout.isatty():
+        out(printable(line.text))
+    else:
+        print(line.text, flush=True)
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> None:
     """Print rows as a table with aligned columns, to stdout. On a terminal, its widest cells are cut until it fits."""
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = _widths(rows)
     while not _fits(widths) and max(widths) > NARROWEST_CELL:
         widths[widths.index(max(widths))] -= 1
@@ -77,7 +73,7 @@ def show_notices(notices: Sequence[str]) -> None:
 def note(text: str) -> None:
     """Print a note, to stderr."""
     phases.end()
-    print(phases.note_text(text), file=sys.stderr)
+    terminal.write(phases.note_text(text), sys.stderr)
 
 
 def error(failure: DeployerError) -> None:
@@ -86,16 +82,16 @@ def error(failure: DeployerError) -> None:
     show_notices(failure.notices)
     message = "\n".join(map(printable, failure.message.split("\n")))
     text = terminal.wrap(f"error: {message}", sys.stderr)
-    print(f"{colored('error:', RED)}{text.removeprefix('error:')}", file=sys.stderr)
+    terminal.write(f"{colored('error:', RED)}{text.removeprefix('error:')}", sys.stderr)
     for line in failure.log:
-        print(f"  | {printable(line)}", file=sys.stderr)
+        terminal.write(f"  | {printable(line)}", sys.stderr)
     if failure.hint:
-        print(f"{colored('hint:', BOLD)} {failure.hint}", file=sys.stderr)
+        terminal.write(f"{colored('hint:', BOLD)} {failure.hint}", sys.stderr)
     if failure.serving:
         note(failure.serving)
 
 
-def bug(report: Path) -> None:
-    """Print that deployer has a bug, with the file of the traceback."""
+def bug(failure: DeployerError) -> None:
+    """Print to stderr that deployer has a bug."""
     phases.end(failed=True)
-    print(f"{colored('bug:', RED)} deployer failed unexpectedly; the traceback is in {report}", file=sys.stderr)
+    terminal.write(f"{colored('bug:', RED)} {failure.message}", sys.stderr)

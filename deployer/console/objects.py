@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 
+from deployer.console import terminal
 from deployer.console.lines import out
 from deployer.errors import DeployerError
 from deployer.results.checks import DoctorResult, Report
@@ -34,13 +35,21 @@ def show_answer(answer: object) -> None:
     out(_dumps(answer))
 
 
-def error_json(failure: DeployerError) -> None:
-    """Print an error as one JSON object, with the results and notices that it carries."""
-    error = {"code": failure.exit_code, "message": failure.message, "hint": failure.hint, "log": list(failure.log)}
+def error_json(failure: DeployerError, code: int | None = None) -> None:
+    """Print an error as one JSON object on one line, with the results and notices that it carries.
+
+    `code` is the exit code if it is not that of the error.
+    """
+    error = {
+        "code": code or failure.exit_code,
+        "message": failure.message,
+        "hint": failure.hint,
+        "log": list(failure.log),
+    }
     results = {"deployments": json_value(failure.results)} if failure.results else {}
     texts = [*failure.notices, *filter(None, (failure.serving,))]
     notices = {"notices": texts} if texts else {}
-    out(_dumps(_versioned({**results, **notices, "error": error})))
+    out(_dumps(_versioned({**results, **notices, "error": error}), indent=None))
 
 
 def json_value(value: object) -> object:
@@ -72,7 +81,8 @@ def _versioned(value: object) -> object:
 
 def _dumps(document: object, indent: int | None = 2) -> str:
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-    return json.dumps(document, indent=indent, ensure_ascii=not unicode)
+    text = json.dumps(document, indent=indent, ensure_ascii=not unicode)
+    return terminal.CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _computed_fields(value: object) -> dict[str, object]:

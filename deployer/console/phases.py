@@ -51,7 +51,7 @@ class PlainDisplay:
             if last is not None and last.action == event.action and not _is_further(last, event):
                 return
             self._last = event
-        print(f"… {event}" if isinstance(event, Phase) else note_text(event.text), file=sys.stderr, flush=True)
+        terminal.write(f"… {event}" if isinstance(event, Phase) else note_text(event.text), sys.stderr)
 
     def end(self, *, failed: bool = False) -> None:
         """Do nothing: each line is complete."""
@@ -97,7 +97,7 @@ class LiveDisplay:
         line = self._line
         if line is not None:
             line.erase()
-        print(text, file=sys.stderr, flush=True)
+        terminal.write(text, sys.stderr)
         if line is not None:
             line.animate_later(0)
 
@@ -107,7 +107,8 @@ class LiveDisplay:
         if line is not None:
             line.erase()
             mark = colored(FAILED_MARK, RED) if failed else colored(DONE_MARK, GREEN)
-            print(f"{mark} {terminal.cut(line.phase.action, len(line.elapsed) + 4)}  {line.elapsed}", file=sys.stderr)
+            action = terminal.cut(terminal.printable(line.phase.action), len(line.elapsed) + 4)
+            terminal.write(f"{mark} {action}  {line.elapsed}", sys.stderr)
 
 
 @dataclass
@@ -157,7 +158,7 @@ class _LiveLine:
 
         row = Table.grid(padding=(0, 1))
         percent = self.phase.percent
-        action = Text(str(self.phase), no_wrap=True, overflow="ellipsis")
+        action = Text(terminal.printable(str(self.phase)), no_wrap=True, overflow="ellipsis")
         elapsed = Text(self.elapsed, no_wrap=True)
         bar = () if percent is None else (ProgressBar(DONE, percent, width=BAR_WIDTH),)
         row.add_row(spinner, action, *bar, elapsed)

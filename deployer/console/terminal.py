@@ -1,8 +1,9 @@
-"""What the terminal can show: colours, lines that change, and its width."""
+"""What the terminal can show: lines without what would control it, colours, lines that change, and its width."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -10,6 +11,25 @@ from typing import TextIO
 
 GREEN, RED, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[1m", "\033[0m"
 NARROWEST = 20
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that control a terminal or turn the direction of the text; line ends and tabs are not among them."""
+OWN_OR_CONTROL = re.compile(rf"({'|'.join(map(re.escape, (GREEN, RED, BOLD, PLAIN)))})|{CONTROL.pattern}")
+CONTROL_OR_NEWLINE = re.compile(rf"{CONTROL.pattern}|\n")
+
+
+def write(text: str, stream: TextIO) -> None:
+    """Print lines. Models, file names and answers of servers are in them: what would control a terminal is escaped."""
+    print(OWN_OR_CONTROL.sub(lambda found: found[1] or _escape(found), text), file=stream, flush=True)
+
+
+def printable(text: str) -> str:
+    """Return one line with everything escaped that would control a terminal."""
+    return CONTROL_OR_NEWLINE.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0][0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def colored(text: str, color: str) -> str:

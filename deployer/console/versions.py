@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deployer.console import terminal
 from deployer.console.lines import out, show_notices, table
 from deployer.console.terminal import BOLD, GREEN, RED, colored
 
@@ -28,7 +29,7 @@ def show_export(result: ExportResult) -> None:
 def show_init(path: Path, command: str) -> None:
     """Print the file that was written, and the command that deploys."""
     out(f"wrote {path}")
-    print(f"\ndeploy it:  {command}", file=sys.stderr)
+    terminal.write(f"\ndeploy it:  {command}", sys.stderr)
 
 
 def show_versions(result: VersionsResult, options: str = "") -> None:
@@ -53,7 +54,7 @@ def show_versions(result: VersionsResult, options: str = "") -> None:
 
 
 def _print_empty_store(options: str) -> None:
-    print(f"the store has no models: deployer export SOURCE{options} makes the first version", file=sys.stderr)
+    terminal.write(f"the store has no models: deployer export SOURCE{options} makes the first version", sys.stderr)
 
 
 def show_prune(result: PruneResult, options: str = "") -> None:

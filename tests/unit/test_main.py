@@ -48,6 +48,11 @@ def test_a_bug_is_one_line_and_its_traceback_is_in_a_file(tmp_path, monkeypatch,
     assert str(written) in ended.err
     assert "Traceback" in written.read_text()
     assert "ours" in written.read_text()
+    written.unlink()
+    ended = in_process("versions", "--json", cwd=tmp_path)
+    (written,) = tmp_path.iterdir()
+    assert (ended.code, ended.err, ended.json["error"]["code"]) == (70, "", 70)
+    assert str(written) in ended.json["error"]["message"]
 
 
 def test_every_error_as_json_is_one_object_and_nothing_else(tmp_path):
@@ -83,6 +88,12 @@ def ran(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
 def test_a_signal_that_arrives_where_python_drops_exceptions_ends_the_command_all_the_same(tmp_path):
     ended = ran(DROPPED, tmp_path)
     assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
+
+
+def test_an_interrupted_command_is_an_object_with_json(tmp_path):
+    ended = ran(DROPPED.replace("def command", "import sys; sys.argv.append('--json')\ndef command"), tmp_path)
+    error = json.loads(ended.stdout)["error"]
+    assert (ended.returncode, ended.stderr, error["code"], error["message"]) == (130, "", 130, "interrupted")
 
 
 IMPORTING = """

@@ -61,7 +61,7 @@ def _confirm(location: str, deployments: tuple[str, ...]) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(f"these belong to other projects:\n{listed}", hint="--yes removes them without a question")
     console.phases.end()
-    typer.echo(f"These belong to other projects:\n{listed}", err=True)
+    console.terminal.write(f"These belong to other projects:\n{listed}", sys.stderr)
     if not typer.confirm("Remove them, too?", err=True):
         raise UsageError("nothing was removed", hint=f"deployer down --all{location} removes this project's alone")
     return True

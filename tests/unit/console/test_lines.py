@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +17,10 @@ from support.results import (
 from support.world import MODELS
 
 from deployer import console
-from deployer.errors import PortTaken, VerificationFailed
+from deployer.console import terminal
+from deployer.errors import DeployerError, PortTaken, VerificationFailed
+from deployer.results.logs import LogLine
+from deployer.results.progress import Note, Phase
 
 FAILURE = VerificationFailed("it answered wrong", hint="look at it", log=("first", "last"))
 
@@ -39,7 +42,7 @@ def test_an_error_ends_with_what_serves(capsys):
 
 
 def test_bugs_leave_stdout_alone(capsys):
-    console.lines.bug(Path("report.txt"))
+    console.lines.bug(DeployerError("it broke: report.txt"))
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "report.txt" in shown.err
@@ -96,6 +99,44 @@ def test_a_table_fits_the_terminal(capsys, monkeypatch, columns):
 
 
 def test_no_error_controls_the_terminal(capsys):
-    console.lines.error(PortTaken("the server said \033[2J:\nand more\r", log=("\033]0;title\a",)))
+    console.lines.error(PortTaken("the server said \033[2J:\nand more\r", hint="a\033b", log=("\033]0;title\a",)))
     shown = capsys.readouterr().err
-    assert shown == "error: the server said \\x1b[2J:\nand more\\x0d\n  | \\x1b]0;title\\x07\n"
+    expected = "error: the server said \\x1b[2J:\nand more\\x0d\n  | \\x1b]0;title\\x07\nhint: a\\x1bb\n"
+    assert shown == expected
+
+
+HOSTILE = "\033[2Ja\x9b\u202e\rb\a"
+SHOW = {
+    "data": console.lines.out,
+    "prose": console.lines.paragraphs,
+    "note": console.lines.note,
+    "cell": lambda text: console.lines.table([("NAME", "STATE"), (text, "up")]),
+    "phase": lambda text: console.phases.show(Phase(text), "plain"),
+    "event": lambda text: console.phases.show(Note(text), "plain"),
+    "object": lambda text: console.objects.show_answer({"text": text}),
+    "error": lambda text: console.lines.error(PortTaken(text)),
+    "notice": lambda text: console.lines.show_notices((text,)),
+}
+
+
+@pytest.mark.parametrize("show", SHOW.values(), ids=SHOW)
+@pytest.mark.parametrize("color", ["", "1"])
+def test_nothing_that_is_shown_controls_the_terminal(capsys, monkeypatch, show, color):
+    monkeypatch.setenv("FORCE_COLOR", color)
+    show(HOSTILE)
+    captured = capsys.readouterr()
+    shown = captured.out + captured.err
+    for color_code in ("\033[1m", "\033[31m", "\033[0m"):
+        shown = shown.replace(color_code, "")
+    assert not terminal.CONTROL.search(shown)
+    assert re.search(r"\\[ux](00)?1b\[2Ja.*b\\[ux](00)?07", shown)
+
+
+def test_the_text_of_an_object_is_what_it_was(capsys):
+    console.objects.show_answer({"text": HOSTILE})
+    assert json.loads(capsys.readouterr().out) == {"text": HOSTILE}
+
+
+def test_a_log_that_is_piped_is_not_changed(capsys):
+    console.lines.show_log_line(LogLine("\033[32mready\033[0m", None))
+    assert capsys.readouterr().out == "\033[32mready\033[0m\n"
