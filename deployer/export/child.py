@@ -23,7 +23,7 @@ from deployer.export.keras import file as keras_file
 from deployer.export.worker_calls import Call, ProcessContext
 from deployer.results.differences import Numbers, OutputDistance
 from deployer.results.model import GoldenSummary, Model
-from deployer.results.progress import Phase, Progress
+from deployer.results.progress import Note, Phase, Progress
 from deployer.system.packages import require_tensorflow
 from deployer.system.wait import Deadline
 
@@ -191,7 +191,9 @@ class Child:
         phase = "starting"
         while (message := self._next_message()) is not None:
             if "progress" in message:
-                progress(Phase(message["progress"]))
+                progress(Phase(**message["progress"]))
+            elif "note" in message:
+                progress(Note(**message["note"]))
             elif "phase" in message:
                 phase = message["phase"]
             elif "result" in message:

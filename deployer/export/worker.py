@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from deployer.export.golden import distance
 from deployer.export.worker_calls import Call
 from deployer.results.differences import Numbers
 from deployer.results.model import GoldenSummary, Model
+from deployer.results.progress import Event, Note
 
 PR_SET_PDEATHSIG = 1
 COLLECT_AFTER = 100_000
@@ -88,14 +90,18 @@ def _send(connection: Connection, message: Mapping[str, object]) -> None:
     connection.send_bytes(json.dumps(message).encode())
 
 
+def _report(connection: Connection, event: Event) -> None:
+    _send(connection, {"note" if isinstance(event, Note) else "progress": dataclasses.asdict(event)})
+
+
 def _save(connection: Connection, request: export.ExportRequest, target: Path) -> export.Saved:
     phase.enter(phase.LOADING)
-    return export.save(request, target, lambda event: _send(connection, {"progress": str(event)}))
+    return export.save(request, target, partial(_report, connection))
 
 
 def _record_golden(connection: Connection, target: Path, request: export.ExportRequest) -> GoldenSummary:
     phase.enter(phase.ASKING)
-    return export.record_golden(target, request, lambda event: _send(connection, {"progress": str(event)}))
+    return export.record_golden(target, request, partial(_report, connection))
 
 
 def _measure(_connection: Connection, before: Model, after: Model) -> Numbers:

@@ -55,8 +55,12 @@ class Meter:
 
     def add(self, sent: int) -> None:
         """Report that so many more bytes of the size are done."""
-        self._sent += sent
-        self.reach(min(DONE, DONE * self._sent // max(self.size or 0, 1)))
+        self.reach_bytes(self._sent + sent)
+
+    def reach_bytes(self, sent: int) -> None:
+        """Report that so many bytes of the size are done."""
+        self._sent = sent
+        self.reach(min(DONE, DONE * sent // max(self.size or 0, 1)))
 
     def reach(self, percent: int) -> None:
         """Report a percentage that is higher than the last one."""

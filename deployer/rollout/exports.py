@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from deployer.client.sample_request import DEFAULT_SIGNATURE
 from deployer.results.model import Model, SavedModelInfo, Source, check_name, check_version
-from deployer.results.progress import Phase, Progress
+from deployer.results.progress import Meter, Phase, Progress
 from deployer.results.versions import ExportResult
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.notices.collect import collect_notices
@@ -141,7 +141,9 @@ class _Export:
             number = self.options.version or self._next_version(own)
             renumbered = _renumbered(own, number, self.options)
             notices.extend(renumbered)
-            self.progress(Phase(f"storing {info.size_bytes / 1e6:,.1f} MB as {self.name}:{number}"))
+            action = f"storing {self.name}:{number}"
+            self.progress(Phase(action, 0, info.size_bytes))
+            stage.hashes.all(Meter(action, self.progress, info.size_bytes).reach_bytes)
             model = self.store.publish(stage, origin, golden, number, (*notes, *renumbered))
             return ExportResult(model, created=True, notices=tuple(notices))
 

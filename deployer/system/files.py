@@ -10,7 +10,7 @@ import shlex
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -18,13 +18,15 @@ CHUNK_BYTES = 1 << 20
 SMALL_FILE_BYTES = 1 << 16
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex. Raises OSError."""
-    digest = hashlib.sha256()
+def sha256(path: Path, read: Callable[[int], object] = lambda _: None) -> str:
+    """Return the SHA-256 of a file's bytes, in hex; `read` is called with the bytes read so far. Raises OSError."""
+    digest, size = hashlib.sha256(), 0
     buffer = memoryview(bytearray(CHUNK_BYTES))
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(buffer):
             digest.update(buffer[:count])
+            size += count
+            read(size)
     return digest.hexdigest()
 
 

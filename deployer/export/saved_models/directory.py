@@ -16,7 +16,7 @@ from deployer.export.rewriting import serve_tagged, write_binary
 from deployer.export.saved_models.junk_files import is_junk
 from deployer.export.saved_models.tree_copy import clone_or_copy, files_below
 from deployer.results.model import SavedModelInfo
-from deployer.results.progress import Phase, Progress
+from deployer.results.progress import Meter, Phase, Progress
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import GOLDEN_FILE, MANIFEST_FILE, PB_FILE, PBTXT_FILE, WARMUP_FILE, is_saved_model
 from deployer.server.version_names import is_number
@@ -68,11 +68,14 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
 def copy_saved_model(root: Path, request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Copy any SavedModel directory, unchanged unless other tags than `serve` were requested or the graph is text."""
     info = _checked(root, request)
-    progress(Phase(f"taking over the SavedModel {root.name} ({info.size_bytes / 1e6:.1f} MB)"))
+    action = f"copying the SavedModel {root.name}"
+    progress(Phase(action, 0, info.size_bytes))
+    meter = Meter(action, progress, info.size_bytes)
     notes = [*_omitted_notes(root)]
     for path in _own_files(root):
         if request.warmup is None or path.relative_to(root) != WARMUP_FILE:
             clone_or_copy(path, target / path.relative_to(root))
+            meter.add(path.stat().st_size)
         else:
             notes.append(f"left out: the warm-up file of the source (--{'' if request.warmup else 'no-'}warmup)")
     is_text = not (root / PB_FILE).is_file()

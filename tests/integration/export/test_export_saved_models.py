@@ -13,7 +13,9 @@ import pytest
 from support.exporting import Exporter
 from support.source_kinds import hub_module
 
+import deployer
 from deployer.errors import BrokenModel, ExportFailed, GoldenError
+from deployer.results.progress import Event, Phase
 from deployer.savedmodel import reader
 from deployer.verification import golden
 
@@ -69,6 +71,19 @@ def test_a_directory_is_taken_over_byte_for_byte(exporter: Exporter, directory: 
     ours = {"assets.extra/manifest.json", "assets.extra/golden.tfrecord"}
     assert taken == {name: data for name, data in before.items() if name not in ours}
     assert files_of(directory) == before
+
+
+def test_how_far_its_copy_has_come_is_told(tmp_path: Path, directory: Path) -> None:
+    events: list[Event] = []
+    deployer.export_model(
+        str(directory),
+        options=deployer.ExportOptions(name="m"),
+        settings=deployer.Settings(models_dir=tmp_path / "models"),
+        progress=events.append,
+    )
+    copied = [event for event in events if isinstance(event, Phase) and "copying" in event.action]
+    assert (copied[0].percent, copied[-1].percent) == (0, 100)
+    assert len({event.action for event in copied}) == 1
 
 
 def test_large_files_are_not_copied(exporter: Exporter, directory: Path) -> None:

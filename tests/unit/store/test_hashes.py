@@ -60,3 +60,13 @@ def test_a_file_is_read_once(hashes, tmp_path):
     (tmp_path / "a").write_bytes(b"two")
     os.utime(tmp_path / "a", ns=(before.st_atime_ns, before.st_mtime_ns))
     assert hashes.all() == files, "same file, size and time: what was read counts"
+
+
+def test_the_bytes_read_so_far_are_reported_while_large_files_are_read(hashes, tmp_path, monkeypatch):
+    monkeypatch.setattr("deployer.store.hashes.REPORT_SECONDS", 0)
+    size = 96 << 20
+    files = write(tmp_path, a=bytes(size), b=bytes(1))
+    reported: list[int] = []
+    assert hashes.all(reported.append) == files
+    assert reported == sorted(reported)
+    assert any(0 < each < size for each in reported)
