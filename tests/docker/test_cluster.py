@@ -177,6 +177,39 @@ def test_a_machine_sees_its_own_files_below_a_directory_that_it_hides(tmp_path: 
     assert (caches / "seen").read_text() == "own\n"
 
 
+REPLACING = """
+mount --bind "$1/etc" /etc
+unshare --pid --fork --mount-proc --mount --propagation private --uts bash "$2" "$1" node2 "$1/node2" &
+until [ -e "$1/started" ]; do sleep 0.05; done
+cp /etc/passwd /etc/passwd.new && mv /etc/passwd.new /etc/passwd
+touch "$1/replaced"
+wait
+"""
+"""A host, with files of its own in /etc, on which somebody adds a user while a machine runs."""
+
+
+def test_a_machine_keeps_its_users_when_the_host_gets_another(tmp_path: Path) -> None:
+    """Its program is the SSH server of a node, which notes whom it knows."""
+    caches = tmp_path / "caches"
+    directory = caches / "node2"
+    directory.mkdir(parents=True)
+    subprocess.run(["cp", "-a", "/etc", caches], check=True, timeout=SECONDS)
+    accounts = {file: f"{file} of the machine\n" for file in ("passwd", "shadow", "group")}
+    for file, text in accounts.items():
+        (directory / file).write_text(text)
+    program = caches / "program"
+    program.write_text(
+        f"#!/bin/sh\ntouch {caches}/started\nuntil [ -e {caches}/replaced ]; do sleep 0.05; done\n"
+        f"cat /etc/passwd /etc/shadow /etc/group >{caches}/seen\n"
+    )
+    program.chmod(0o755)
+    (directory / "sshd").write_text(f"{program}\n")
+    machine = clusters.SCRIPT.parent / "cluster" / "machine.sh"
+    host = ("unshare", "--mount", "--propagation", "private", "bash", "-c", REPLACING, "host")
+    subprocess.run([*host, caches, machine], check=True, timeout=SECONDS)
+    assert (caches / "seen").read_text() == "".join(accounts.values())
+
+
 def test_a_killed_engine_is_noticed_and_started_again(cluster: Cluster, image: str) -> None:
     node = cluster.nodes[0]
     os.kill(engine(node), signal.SIGKILL)

@@ -27,11 +27,11 @@ start_engine() {
     dockerd --config-file "$directory/daemon.json" &
 }
 
+# The users are in a copy of /etc: a file that is mounted on /etc/passwd goes when the host gets another user.
 start_ssh() {
-    local file
-    for file in passwd shadow group; do
-        mount --bind "$directory/$file" "/etc/$file"
-    done
+    cp -a /etc /run/etc
+    cp "$directory"/{passwd,shadow,group} /run/etc
+    mount --bind /run/etc /etc
     "$(cat "$directory/sshd")" -D -e -f "$directory/sshd_config" &
 }
 
