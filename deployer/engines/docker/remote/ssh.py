@@ -79,7 +79,12 @@ CAUSES = (
         "AllowStreamLocalForwarding yes in its sshd_config",
     ),
     (r"Connection refused", "no SSH server listens there", "check host and port: ssh {target} true"),
-    (r"timed out|No route to host|unreachable", "it cannot be reached", "check the network: ssh {target} true"),
+    (r"timed out|No route to host|unreachable", "its machine does not answer", "check the network: ssh {target} true"),
+    (
+        r"kex_exchange_identification|Connection (reset|closed) by",
+        "its SSH server closes the connection",
+        "ssh {target} true tries it; a server may refuse an address for a while after failed logins",
+    ),
 )
 
 

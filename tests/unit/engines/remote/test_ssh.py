@@ -90,6 +90,12 @@ def test_a_connection_that_ended_is_reported_until_a_new_one_is_opened(fake):
         ),
         ("echo 'ci@stage: Permission denied (publickey).' >&2; exit 255", "accepts no key", "ssh-copy-id"),
         ("echo 'ssh: connect to host stage port 2222: Connection refused' >&2; exit 255", "no SSH server", "port"),
+        ("echo 'ssh: connect to host stage port 2222: No route to host' >&2; exit 255", "does not answer", "network"),
+        (
+            "echo 'kex_exchange_identification: read: Connection reset by peer' >&2; "
+            "echo 'Connection reset by 192.0.2.1 port 2222' >&2; exit 255",
+            "closes the connection", "failed logins",
+        ),
         ("echo 'odd \033[31m words' >&2; exit 3", "odd [31m words", "ssh -p 2222 ci@stage true"),
         ("exit 0", "the connection ended", "ssh"),
     ],
