@@ -32,7 +32,6 @@ OLDEST_TENSORFLOW = (2, 15)
 MEMORY_FACTOR = 2.4
 """A change loads two versions, each a fifth larger than on disk."""
 
-CHECK_REGISTRY = "check its name under image.repository, and whether it runs"
 SERVER_BYTES = 150 << 20
 """Memory of TensorFlow Serving without a model."""
 
@@ -40,7 +39,9 @@ SERVER_BYTES = 150 << 20
 def doctor(*, settings: Settings | None = None) -> DoctorResult:
     """Return findings with severity and remedy. Raises ConfigError."""
     workspace = _as_deployed(open_workspace(settings or Settings()))
-    return DoctorResult(tuple(finding for check in CHECKS for finding in _run(check, workspace)))
+    findings = [finding for check in CHECKS for finding in _run(check, workspace)]
+    first = {(each.severity, each.message): each for each in reversed(findings)}
+    return DoctorResult(tuple(each for each in findings if each is first[each.severity, each.message]))
 
 
 def _as_deployed(workspace: Workspace) -> Workspace:
@@ -204,13 +205,10 @@ def _registry(workspace: Workspace) -> Iterator[Finding]:
     from deployer.rollout import built_image
 
     built_image.check_repository(workspace)
-    name = built_image.repository(workspace)
-    if not name:
-        yield Finding("registry", "ok", "none is needed: the Swarm has one node, which has the image")
-    elif problem := built_image.registry_problem(workspace):
-        yield Finding("registry", "error", f"the registry of {name} does not answer: {problem}", CHECK_REGISTRY)
+    if built_image.repository(workspace):
+        yield built_image.registry_finding(workspace)
     else:
-        yield Finding("registry", "ok", f"the registry of {name} answers")
+        yield Finding("registry", "ok", "none is needed: the Swarm has one node, which has the image")
 
 
 def _deployments(workspace: Workspace) -> Iterator[Finding]:

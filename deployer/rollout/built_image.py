@@ -17,6 +17,7 @@ from deployer.engines.docker.model_image.assembly import ModelImage
 from deployer.engines.docker.model_image.engine_images import ModelImages
 from deployer.engines.swarm.api import SwarmApi
 from deployer.errors import ConfigError
+from deployer.results.checks import Finding
 from deployer.results.deployment import Deployment
 from deployer.results.plan import BuildImage, PushImage, Step
 from deployer.results.progress import Phase, Progress
@@ -142,9 +143,9 @@ def repository(workspace: Workspace) -> str:
     return name if WITH_REGISTRY.fullmatch(name) else ""
 
 
-def registry_problem(workspace: Workspace) -> str:
-    """Return why the manager's engine does not reach the registry of `image.repository`; empty if it does."""
-    return engines.docker_engine(workspace.spec).model_images.registry_problem(repository(workspace))
+def registry_finding(workspace: Workspace) -> Finding:
+    """Check whether the manager's engine reaches the registry of `image.repository` with the user's credentials."""
+    return engines.docker_engine(workspace.spec).model_images.registry_finding(repository(workspace))
 
 
 def count_nodes(workspace: Workspace) -> int:

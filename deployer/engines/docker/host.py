@@ -21,6 +21,7 @@ from deployer.engines.docker.inspection import EngineInfo, Image
 from deployer.engines.docker.machine import LocalMachine, Machine
 from deployer.engines.docker.names import CONTENTS, LABEL
 from deployer.engines.docker.state import DockerState
+from deployer.errors import EngineUnavailable
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class DockerHost:
     store_dir: Path | None = None
     """The project's store, if the image of the settings has the models inside: `models_dir` then is a copy of them."""
 
+    _failures: list[EngineUnavailable] = field(default_factory=list, init=False, repr=False, compare=False)
+    """The connection that failed: a command that asks an engine several times waits for it once."""
+
     @property
     def address(self) -> str:
         """The address of the engine, such as `unix:///var/run/docker.sock`. Raises EngineUnavailable."""
@@ -50,8 +54,14 @@ class DockerHost:
 
     @cached_property
     def client(self) -> DockerClient:
-        """The SDK's client. Raises EngineUnavailable."""
-        return connect(self.settings.host, self.answer_seconds)
+        """The SDK's client. Raises EngineUnavailable, at once if the engine has not answered before."""
+        for failure in self._failures:
+            raise EngineUnavailable(failure.message, hint=failure.hint)
+        try:
+            return connect(self.settings.host, self.answer_seconds)
+        except EngineUnavailable as error:
+            self._failures.append(EngineUnavailable(error.message, hint=error.hint))
+            raise
 
     @cached_property
     def state(self) -> DockerState:

@@ -11,7 +11,7 @@ import pytest
 from support.cli import in_process
 from support.fake_engine import fake_engine
 
-from deployer.engines.docker import context
+from deployer.engines.docker import api, context, host
 
 NOTHING_THERE = {"/containers/json": [], "/networks": [], "/volumes": {"Volumes": []}}
 VERBS = ("down", "logs", "status", "predict", "smoke", "redeploy", "rollback")
@@ -92,3 +92,17 @@ def test_the_usual_engine_that_has_gone_is_to_be_started(project, monkeypatch):
     monkeypatch.setattr(context, "DEFAULT_ADDRESS", f"unix://{project}/gone.sock")
     ended = in_process("down", "net", cwd=project)
     assert (ended.code, "systemctl start docker" in ended.err, "embedded" in ended.err) == (6, True, False)
+
+
+def test_doctor_asks_an_engine_that_does_not_answer_once_and_reports_that_once(project, monkeypatch):
+    attempts = []
+
+    def connect(address, *more):
+        attempts.append(address)
+        return api.connect(address, *more)
+
+    monkeypatch.setattr(host, "connect", connect)
+    ask_for("docker.host", project, monkeypatch, f"unix://{project}/gone.sock")
+    ended = in_process("doctor", "--engine", "docker", "--json", cwd=project)
+    failed = [each["check"] for each in ended.json["findings"] if "gone.sock" in each["message"]]
+    assert (ended.code, failed, len(attempts)) == (6, ["docker engine"], 1), ended.out

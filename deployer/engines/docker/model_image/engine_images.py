@@ -19,6 +19,7 @@ from deployer.engines.docker.model_image.extraction import Extraction
 from deployer.engines.docker.model_image.labels import Contents
 from deployer.engines.docker.model_image.loader import Loader
 from deployer.errors import EngineError
+from deployer.results.checks import Finding
 from deployer.results.launch import Launch
 from deployer.results.model import Model
 from deployer.results.progress import Progress
@@ -95,9 +96,9 @@ class ModelImages:
         """Return whether a registry still has REPOSITORY@DIGEST."""
         return push.is_in_registry(self.host.client, reference)
 
-    def registry_problem(self, repository: str) -> str:
-        """Return why the engine does not reach the registry of a repository; empty if it answers."""
-        return push.registry_problem(self.host.client, repository)
+    def registry_finding(self, repository: str) -> Finding:
+        """Check whether the engine reaches the registry of a repository with the user's credentials."""
+        return push.registry_finding(self.host.client, repository)
 
     def push(self, name: str, progress: Progress) -> str:
         """Push REPOSITORY:TAG, and return the digest by which its registry knows it. Raises EngineError."""

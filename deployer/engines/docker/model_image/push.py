@@ -15,10 +15,12 @@ from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.credentials import DOCKER_HUB, Credentials
 from deployer.engines.docker.image_pull import AUTH_ERROR, HUB_HOSTS, Event, api_timeout, registry
 from deployer.errors import EngineError
+from deployer.results.checks import Finding
 from deployer.results.progress import Meter, Note, Phase, Progress
 from deployer.system.wait import Deadline, items_until
 
 ATTEMPTS = 4
+CHECK = "registry"
 PAUSE_SECONDS = 1.0
 """The pause before the second attempt; each pause is twice the one before."""
 
@@ -51,7 +53,7 @@ def push(client: DockerClient, name: str, seconds: float, progress: Progress) ->
     """
     place = registry(name)
     progress(Phase(f"pushing {name}"))
-    login = credentials.for_registry(DOCKER_HUB if place in HUB_HOSTS else place)
+    login = _login(name)
     if login.problem:
         progress(Note(f"{login.problem}: pushing {name} without credentials"))
     deadline = Deadline.after(seconds)
@@ -68,17 +70,34 @@ def is_in_registry(client: DockerClient, reference: str) -> bool:
     return not _look_up(client, reference)
 
 
-def registry_problem(client: DockerClient, repository: str) -> str:
-    """Return why an engine does not reach the registry of a repository; empty if it answers."""
+def registry_finding(client: DockerClient, repository: str) -> Finding:
+    """Check whether an engine reaches the registry of a repository, and whether that takes the user's credentials.
+
+    A registry may refuse to look up a repository that does not exist yet: that is a warning.
+    """
+    login = _login(repository)
     reason = _look_up(client, f"{repository}:latest")
-    unreachable = "HTTP response to HTTPS client" in reason or re.search(UNREACHABLE, reason)
-    return reason[:300] if unreachable else ""
+    if "HTTP response to HTTPS client" in reason or re.search(UNREACHABLE, reason):
+        text = f"the registry of {repository} does not answer: {reason[:300]}"
+        return Finding(CHECK, "error", text, "check its name under image.repository, and whether it runs")
+    if not AUTH_ERROR.search(reason):
+        return Finding(CHECK, "ok", f"the registry of {repository} answers")
+    text = f"the registry of {repository} refuses to look it up: {reason[:300]}"
+    if login.problem:
+        return Finding(CHECK, "warning", f"{text}; {login.problem}", login.remedy)
+    remedy = f"docker login {registry(repository)}, unless the repository is new"
+    return Finding(CHECK, "warning", text, remedy)
+
+
+def _login(reference: str) -> Credentials:
+    """Return the user's credentials for the registry of an image."""
+    place = registry(reference)
+    return credentials.for_registry(DOCKER_HUB if place in HUB_HOSTS else place)
 
 
 def _look_up(client: DockerClient, reference: str) -> str:
     """Return why a registry does not show an image; empty if it does."""
-    place = registry(reference)
-    login = credentials.for_registry(DOCKER_HUB if place in HUB_HOSTS else place)
+    login = _login(reference)
     with docker_errors(f"looking for {reference}"):
         try:
             client.api.inspect_distribution(reference, auth_config=dict(login.auth))

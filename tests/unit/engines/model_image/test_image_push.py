@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import docker.errors
 import pytest
 
 from deployer.engines.docker.model_image import push
@@ -101,3 +102,29 @@ def test_credentials_that_cannot_be_read_are_part_of_the_reason(config: Path) ->
     with pytest.raises(EngineError, match=r"without credentials failed: .*docker-credential-no-such-helper") as caught:
         pushed([{"error": "denied"}])
     assert "docker login r.io" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("reason", "config_json", "severity", "remedy"),
+    [
+        ("", "", "ok", ""),
+        ("manifest unknown: manifest unknown", "", "ok", ""),
+        ("dial tcp 192.0.2.1:443: connect: connection refused", "", "error", "image.repository"),
+        ("http: server gave HTTP response to HTTPS client", "", "error", "image.repository"),
+        ("unauthorized: authentication required", "", "warning", "docker login r.io"),
+        ("no basic auth credentials", '{"credsStore": "no-such-helper"}', "warning", "docker-credential-no-such"),
+    ],
+)
+def test_doctor_asks_a_registry_with_the_credentials_of_a_push(
+    config: Path, reason: str, config_json: str, severity: str, remedy: str
+) -> None:
+    if config_json:
+        config.write_text(config_json)
+
+    def look_up(*_: Any, **__: Any) -> None:
+        if reason:
+            raise docker.errors.APIError(reason, explanation=reason)
+
+    client = SimpleNamespace(api=SimpleNamespace(inspect_distribution=look_up))
+    finding = push.registry_finding(client, "r.io/team/half")
+    assert (finding.severity, remedy in finding.remedy) == (severity, True), finding
