@@ -362,7 +362,8 @@ class Plan:
 
     engine: str = ""
     recovery: tuple[str, ...] = ()
-    """What the command does first about a killed change or a gateway without a server; only in a preview."""
+    """What the command does first about a killed change, or a gateway without a server or not running; only in a
+    preview."""
 
     @property
     def digest(self) -> str:

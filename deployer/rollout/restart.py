@@ -153,7 +153,7 @@ def _serves_same(workspace: Workspace, target: str | None, deployment: Deploymen
 def _resolve(name: str, model: ModelSpec, deployment: Deployment, store: Store) -> ServedModel:
     versions = tuple(sorted(set(model.versions))) or store.versions(name)[-1:]
     served = ServedModel(name, versions, tuple(sorted(model.labels.items())))
-    return keep_labels(served, model, deployment if deployment.stopped_component else None)
+    return keep_labels(served, model, None if deployment.running else deployment)
 
 
 def _without_digests(model: ServedModel) -> ServedModel:

@@ -61,6 +61,51 @@ def test_a_gateway_is_disabled_though_a_container_is_stopped_or_gone(quick, gate
     assert (seen["healthy"], seen["deployment"]["gateway"]) == (True, None)
 
 
+STOPPED = {"gateway": (GATEWAY,), "server": (NAME,), "both": (GATEWAY, NAME)}
+CHANGES = {
+    "nothing": {},
+    "another gateway": {"DEPLOYER_GATEWAY_MAX_CONNECTIONS": "100"},
+    "no gateway": {"DEPLOYER_GATEWAY_ENABLED": "false"},
+    "another server": {"DEPLOYER_DOCKER_MEMORY": "900m"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("stopped", STOPPED)
+def test_the_plan_after_containers_were_stopped_is_what_is_executed(quick, gateway_image, monkeypatch, stopped, change):
+    with_gateway(monkeypatch, gateway_image, drain_seconds="2")
+    first = up(quick, "half_plus_two:1", *ANY_PORTS, "--skip-gate")
+    docker("stop", "--time", "20", *STOPPED[stopped])
+    for name, value in CHANGES[change].items():
+        monkeypatch.setenv(name, value)
+    command = ("half_plus_two:1", "--skip-gate")
+    planned = deployer("plan", *command, "--json", cwd=quick).json["plan"]
+    shown = deployer("plan", *command, cwd=quick).out
+    done = up(quick, *command)
+    assert done["plan"]["steps"] == planned["steps"]
+    assert done["plan"]["digest"] == planned["digest"]
+    is_started = any("gateway" in text and "again" in text for text in planned["recovery"])
+    assert is_started is (GATEWAY in STOPPED[stopped])
+    assert any("the gateway takes requests again" in notice for notice in done["notices"]) is is_started
+    assert "up to date" not in shown
+    if change != "no gateway":
+        assert done["endpoints"] == first["endpoints"]
+    assert ask(done["endpoints"], 2.0) == 3.0
+
+
+def test_the_command_that_starts_a_gateway_again_keeps_the_labels(project, gateway_image, monkeypatch):
+    with_gateway(monkeypatch, gateway_image)
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    assert deployer("label", "half_plus_two", "stable=1", cwd=project).code == 0
+    docker("stop", "--time", "20", GATEWAY)
+    (seen,) = deployer("status", "--json", cwd=project).json["deployments"]
+    _, command, *arguments = seen["detail"].rpartition("not running: ")[2].removesuffix(" starts it").split()
+    ended = deployer(command, *arguments, "--json", "-q", cwd=project)
+    assert ended.code == 0, ended.err
+    (seen,) = deployer("status", "--json", cwd=project).json["deployments"]
+    assert (seen["healthy"], seen["deployment"]["models"][0]["labels"]) == (True, [["stable", 1]])
+
+
 def test_a_removed_container_is_named_with_what_it_served_until_down_records_it(project):
     first = up(project, "half_plus_two:1", *ANY_PORTS)
     assert deployer("label", "half_plus_two", "stable=1", cwd=project).code == 0

@@ -192,9 +192,11 @@ def is_killed(site, number, gated, then_gated, another, *, lost=False):
         assert site.who_answers()
         return False
     engine = site.engine(gated=gated)
+    foreseen = engine.foresee(NAME, ENV)
     notes = engine.recover(NAME, ENV)
     serving = engine.observe(NAME, ENV)
     assert serving.running
+    assert foreseen == serving
     assert [note for note in notes if f"server {serving.release} was left" in note or "candidate" in note] == []
     assert [site.who_answers()] == running(f"deployer.release={serving.release}")
     assert_nothing_else(serving, engine)

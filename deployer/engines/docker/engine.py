@@ -21,7 +21,8 @@ from deployer.config.gateway import Gateway
 from deployer.config.interpolation import reveal
 from deployer.engines import flags, run_dir
 from deployer.engines.base import Traits, one_server_error
-from deployer.engines.docker import exit_codes, listing, probe, sdk_arguments, start_files, visibility
+from deployer.engines.docker import exit_codes, listing, probe, recovery, sdk_arguments, start_files, visibility
+from deployer.engines.docker.accepted import first_serving
 from deployer.engines.docker.api import docker_errors, timed_lines
 from deployer.engines.docker.container_spec import CONFIG_MOUNT
 from deployer.engines.docker.findings import join_paths, relabel_command
@@ -34,9 +35,7 @@ from deployer.engines.docker.names import MODELS_MOUNT
 from deployer.engines.docker.placement import Placer, is_replaced
 from deployer.engines.docker.preflight import DockerPreflight
 from deployer.engines.docker.promotion import Promotion
-from deployer.engines.docker.recovery import Recovery
 from deployer.engines.docker.sdk_arguments import Placement, recorded_settings
-from deployer.engines.docker.state import first_serving
 from deployer.errors import EngineError, SettingRefused
 from deployer.results.deployment import Deployment, Memory
 from deployer.results.launch import Launch, Rendered
@@ -145,7 +144,7 @@ class DockerEngine:
     def recover(self, name: str, env: str) -> tuple[str, ...]:
         listed = self.host.state.containers(name, env)
         gateways = self.host.gateways(name, env, self.host.state.gateway_dir_of(listed, name, env))
-        return Recovery(self.host.state, gateways).run(listed)
+        return recovery.Recovery(self.host.state, gateways).run(listed)
 
     def transfer(self, models: Sequence[Model], progress: Progress) -> None:
         """Copy versions to the engine's machine, if it is another one and the image has no models inside."""
@@ -248,10 +247,7 @@ class DockerEngine:
         return path if path.is_file() else None
 
     def leftovers(self, name: str, env: str) -> tuple[str, ...]:
-        listed = self.host.state.containers(name, env)
-        if not listing.gateways(listed) or any(server.slot for server in listing.servers(listed)):
-            return ()
-        return (f"remove the gateway of {name} [{env}], which has no server and holds the ports",)
+        return recovery.leftovers(self.host.state, name, env)
 
     def changed_variables(self, name: str, env: str) -> tuple[str, ...]:
         desired = reveal(self.host.settings.environment)

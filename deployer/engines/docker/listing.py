@@ -73,13 +73,24 @@ def gateways(listed: Iterable[ContainerSummary]) -> tuple[GatewayContainer, ...]
 
 def servers(listed: Iterable[ContainerSummary]) -> list[Deployment]:
     """Return the model servers in a list of containers, newest first; those with unreadable labels are left out."""
+    return [server for _, server in named_servers(listed)]
+
+
+def named_servers(listed: Iterable[ContainerSummary]) -> list[tuple[str, Deployment]]:
+    """Return what `servers` does, each server with the name of its container."""
     containers = list(listed)
     active_gateways = {(parsed.name, parsed.env): parsed for parsed in gateways(containers) if parsed.active}
     parsed = []
     for container in containers:
         with contextlib.suppress(KeyError, ValueError, TypeError):
-            parsed.append(_parse_server(container, active_gateways))
+            parsed.append((container.name, _parse_server(container, active_gateways)))
     return parsed
+
+
+def is_retiring(name: str, server: Deployment) -> bool:
+    """Return whether the container of that name was stopped to free the ports for a successor of its server."""
+    projects = (server.project, "")
+    return name in {container_name(each, server.name, server.env, server.release, RETIRING) for each in projects}
 
 
 def label_problem(container: ContainerSummary) -> str | None:

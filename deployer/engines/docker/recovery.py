@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deployer.engines.base import CANDIDATE, SERVING, adoption_note
+from deployer.engines.base import CANDIDATE, adoption_note
+from deployer.engines.docker import listing
+from deployer.engines.docker.accepted import Accepted, first_serving, last_accepted
 from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.gateway.containers import GatewayContainers
 from deployer.engines.docker.gateway.directory import Active
 from deployer.engines.docker.inspection import ContainerSummary
-from deployer.engines.docker.listing import RETIRING
+from deployer.engines.docker.listing import GatewayContainer
 from deployer.engines.docker.names import LABEL, container_name
-from deployer.engines.docker.state import DockerState, first_serving, listed_name
+from deployer.engines.docker.state import DockerState, listed_name
 from deployer.results.deployment import Deployment
+
+
+def leftovers(state: DockerState, name: str, env: str) -> tuple[str, ...]:
+    """Return what recovery will do about a gateway that has no server or is not running."""
+    listed = state.containers(name, env)
+    if last_accepted(listed, state.gateway_dir_of(listed, name, env)).restarts_gateway:
+        return (f"start the gateway of {name} [{env}] again, which is not running",)
+    if not listing.gateways(listed) or any(server.slot for server in listing.servers(listed)):
+        return ()
+    return (f"remove the gateway of {name} [{env}], which has no server and holds the ports",)
 
 
 @dataclass(frozen=True)
@@ -55,35 +67,33 @@ class Recovery:
         if self._is_clean(listed):
             self.state.clear_unused(self.name, self.env, listed)
             return ()
-        active = self._active()
+        accepted = last_accepted(self.state.containers(self.name, self.env), self.gateways.directory)
         with docker_errors(f"mending {self.name} [{self.env}]"):
-            notes = self._repair_without_gateway() if active is None else self._repair_behind_gateway(active)
+            if accepted.server is not None and accepted.active is not None and accepted.is_behind_gateway:
+                notes = self._repair_behind_gateway(accepted, accepted.server, accepted.active)
+            else:
+                notes = self._repair_without_gateway(accepted)
         return (*notes, *self._discard_candidates())
-
-    def _active(self) -> Active | None:
-        """Return the active gateway and slot: by the gateway's directory, or by the names of the containers.
-
-        The directory may have been deleted, or a removal killed.
-        """
-        if active := self.gateways.directory.active():
-            return active
-        serving = next((server for server in self._servers() if server.slot and server.role == SERVING), None)
-        gateway = self.gateways.active()
-        return Active(gateway.generation if gateway else "", serving.slot) if serving else None
 
     def _is_clean(self, listed: Sequence[ContainerSummary]) -> bool:
         """Return whether there is nothing to recover: one server without a gateway, or none. This is the usual case."""
         expected = (self._serving_name,)
         return all(container.names == expected for container in listed) and not self.gateways.directory.in_use
 
-    def _repair_without_gateway(self) -> list[str]:
-        """Remove gateways that were never accepted; restart a server that was stopped for a successor."""
-        notes = []
-        if self.gateways.all():
-            notes.append("a gateway that is not in force is removed")
+    def _repair_without_gateway(self, accepted: Accepted) -> list[str]:
+        """Remove gateways that were never accepted, or have no server; restart a server that was stopped."""
+        notes = [self._removal_note(is_in_force=accepted.active is not None)] if self.gateways.all() else []
+        if accepted.active is not None:  # clients trust the certificate of a gateway that was accepted
+            self.gateways.directory.keep_certificate()
         self.gateways.remove()
-        retiring = (server for server in self._servers() if self._container_name(server) == self._retiring_name(server))
-        return [*notes, *map(self._restore, retiring)]
+        if accepted.server is not None and accepted.is_retiring:
+            notes.append(self._restore(accepted.server))
+        return notes
+
+    def _removal_note(self, *, is_in_force: bool) -> str:
+        if is_in_force:
+            return f"the gateway of {self.name} [{self.env}] was left without a server, and is removed"
+        return "a gateway that is not in force is removed"
 
     def _restore(self, old: Deployment) -> str:
         serving = self._serving_name
@@ -95,26 +105,16 @@ class Recovery:
         restored.start()
         return f"release {old.release} serves again: what was to replace it was not accepted yet"
 
-    def _repair_behind_gateway(self, active: Active) -> list[str]:
-        if not any(server.slot for server in self._servers()):
-            return self._remove_gateway()
+    def _repair_behind_gateway(self, accepted: Accepted, serving: Deployment, active: Active) -> list[str]:
         notes = []
         for server in self._servers():
             if not server.slot:
                 self.state.discard(server)
                 notes.append(f"release {server.release}, which does not serve, is removed")
-        return [*notes, *self._repair_gateway(active), *self._rename_serving(active)]
+        return [*notes, *self._repair_gateway(accepted.gateway, active), *self._rename_serving(serving)]
 
-    def _remove_gateway(self) -> list[str]:
-        """Remove a gateway that has no server, and holds the ports; clients trust its certificate."""
-        left = self.gateways.all()
-        self.gateways.directory.keep_certificate()
-        self.gateways.remove()
-        return [f"the gateway of {self.name} [{self.env}] was left without a server, and is removed"] if left else []
-
-    def _repair_gateway(self, active: Active) -> list[str]:
+    def _repair_gateway(self, gateway: GatewayContainer | None, active: Active) -> list[str]:
         gateways = self.gateways.all()
-        gateway = next((container for container in gateways if container.generation == active.generation), None)
         if gateway is None:  # its directory still records the serving slot
             for container in gateways:
                 self.gateways.retire(container)
@@ -137,18 +137,16 @@ class Recovery:
         if gateway is not None:
             self.gateways.admin(gateway).route_to(gateway_slot)
 
-    def _rename_serving(self, active: Active) -> list[str]:
-        serving = self._serving_name
+    def _rename_serving(self, serving: Deployment) -> list[str]:
         for server in self._servers():
             container = self.state.container(server)
-            if server.slot != active.slot and listed_name(container) == serving:
+            if server.slot != serving.slot and listed_name(container) == self._serving_name:
                 self.state.discard(server)
-        for server in self._servers():
-            container = self.state.container(server)
-            if server.slot == active.slot and listed_name(container) != serving:
-                container.rename(serving)
-                return [f"release {server.release} serves"]
-        return []
+        container = self.state.container(serving)
+        if listed_name(container) == self._serving_name:
+            return []
+        container.rename(self._serving_name)
+        return [f"release {serving.release} serves"]
 
     def _discard_candidates(self) -> list[str]:
         servers, notes = self._servers(), []
@@ -168,9 +166,3 @@ class Recovery:
 
     def _servers(self) -> list[Deployment]:
         return self.state.servers(self.name, self.env)
-
-    def _container_name(self, server: Deployment) -> str:
-        return listed_name(self.state.container(server))
-
-    def _retiring_name(self, server: Deployment) -> str:
-        return container_name(self.state.project, self.name, self.env, server.release, RETIRING)

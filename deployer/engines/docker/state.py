@@ -17,10 +17,11 @@ from docker.models.containers import Container
 from deployer.engines import process, run_dir
 from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker import listing, networks
+from deployer.engines.docker.accepted import first_serving, last_accepted
 from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.engines.docker.inspection import PAUSED, ContainerState, ContainerSummary
-from deployer.engines.docker.listing import RETIRING, GatewayContainer
+from deployer.engines.docker.listing import GatewayContainer
 from deployer.engines.docker.machine import LocalMachine, Machine
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.networks import Networks
@@ -124,27 +125,10 @@ class DockerState:
         return first_serving(self.servers(name, env))
 
     def foreseen(self, name: str, env: str) -> Deployment | None:
-        """Return the serving server once recovery has run.
-
-        A server or a gateway that was stopped for a successor is started again, unless that was accepted.
-        """
+        """Return the serving server once recovery has run."""
         containers = self.containers(name, env)
-        servers = list(map(self.machine.reachable, listing.servers(containers)))
-        serving = first_serving(servers)
-        active = self.gateway_dir_of(containers, name, env).active()
-        if active is None:
-            names = {container.name for container in containers}
-            retiring = [each for each in servers if self._retiring_name(each) in names]
-            return replace(retiring[0], running=True) if retiring else serving
-        gateways = listing.gateways(containers)
-        is_replaced = len(gateways) > 1 and any(each.generation == active.generation for each in gateways)
-        if is_replaced and serving and serving.gateway:
-            return replace(serving, gateway=replace(serving.gateway, running=True))
-        return serving
-
-    def _retiring_name(self, server: Deployment) -> str:
-        """Return the name of a container that was stopped for a successor."""
-        return container_name(self.project, server.name, server.env, server.release, RETIRING)
+        recovered = last_accepted(containers, self.gateway_dir_of(containers, name, env)).recovered
+        return recovered and self.machine.reachable(recovered)
 
     def require_server(self, name: str, env: str, release: str) -> Deployment:
         """Return the server of a release. Raise EngineError."""
@@ -313,9 +297,3 @@ class DockerState:
 def listed_name(container: Container) -> str:
     """Return the name of a container as the engine lists it."""
     return str(container.attrs["Names"][0]).lstrip("/")
-
-
-def first_serving(servers: Iterable[Deployment]) -> Deployment | None:
-    """Return the serving server; of two during a change, the one that runs."""
-    serving = [server for server in servers if server.role == SERVING]
-    return next((server for server in serving if server.running), serving[0] if serving else None)
