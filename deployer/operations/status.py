@@ -196,9 +196,12 @@ def _image_note(images: Mapping[str, NamedImage], deployment: Deployment, worksp
     return f"{cause}: {restart_hint(workspace, deployment, 'would replace the server')}" if cause else ""
 
 
-def _status(deployment: Deployment, note: str, workspace: Workspace) -> DeploymentStatus:
-    if deployment.role == LOST:
-        return DeploymentStatus(deployment, (), healthy=False, detail=note)
+def _status(observed: Deployment, note: str, workspace: Workspace) -> DeploymentStatus:
+    if observed.role == LOST:
+        return DeploymentStatus(observed, (), healthy=False, detail=note)
+    engine, ledger = workspace.engine, workspace.ledger_of(workspace.engine)
+    deployment = killed_releases.accepted(engine, observed)
+    is_replaced = deployment is not observed or killed_releases.may_be_replaced(ledger, engine, deployment)
     store = Store(deployment.store) if deployment.store else workspace.store
     missing = "" if deployment.in_image else ", ".join(store.missing_versions(deployment.models))
     lost = f"{missing} is no longer in {store.root}: put it back" if missing else ""
@@ -208,8 +211,7 @@ def _status(deployment: Deployment, note: str, workspace: Workspace) -> Deployme
     of_nodes = bool(deployment.nodes)
     exposed = "" if unknown else exposure(deployment.host, tls=tls, tokens=tokens, of_nodes=of_nodes)
     gone = _config_note(workspace, deployment)
-    engine = workspace.engine
-    killed = killed_releases.killed_notes(workspace.ledger_of(engine), engine, deployment)
+    killed = killed_releases.killed_notes(ledger, engine, deployment)
     warning = "; ".join(
         filter(
             None,
@@ -226,7 +228,8 @@ def _status(deployment: Deployment, note: str, workspace: Workspace) -> Deployme
             ),
         )
     )
-    return dataclasses.replace(health.reported(workspace, deployment), warning=warning)
+    status = health.reported(workspace, deployment, may_be_replaced=is_replaced)
+    return dataclasses.replace(status, warning=warning)
 
 
 def _origin_note(workspace: Workspace, deployment: Deployment) -> str:

@@ -20,7 +20,10 @@ class ModelState:
 
 @dataclass(frozen=True)
 class DeploymentStatus:
-    """A deployment with the states that its server reports."""
+    """A deployment as it was accepted, with the states that its server reports.
+
+    After a killed replacement, the server that answers may be another one.
+    """
 
     deployment: Deployment
     states: tuple[ModelState, ...]

@@ -17,11 +17,11 @@ STATUS_SECONDS = 5.0
 PATIENCE_SECONDS = 1.0
 
 
-def reported(workspace: Workspace, deployment: Deployment) -> DeploymentStatus:
+def reported(workspace: Workspace, deployment: Deployment, *, may_be_replaced: bool = False) -> DeploymentStatus:
     """Return the states that the server of a deployment reports, and whether it serves what it should.
 
     During a reload, the server has the old or the new models. After one that was killed, it should have the old ones
-    alone: the new ones were not accepted.
+    alone: the new ones were not accepted. It `may_be_replaced` by another server that was not accepted either.
     """
     if deployment.silence:
         from deployer.rollout.restart import restart_hint
@@ -32,7 +32,7 @@ def reported(workspace: Workspace, deployment: Deployment) -> DeploymentStatus:
     client = Client(endpoints, STATUS_SECONDS, gateway, PATIENCE_SECONDS)
     try:
         states = tuple(_states(client, deployment))
-        faults = _faults(workspace, client, deployment, states)
+        faults = _faults(workspace, client, deployment, states, may_be_replaced=may_be_replaced)
     except DeployerError as error:
         return DeploymentStatus(deployment, (), healthy=False, detail=error.message)
     return DeploymentStatus(deployment, states, healthy=not faults, detail=faults or "all versions are available")
@@ -45,12 +45,17 @@ def _states(client: Client, deployment: Deployment) -> Iterator[ModelState]:
             yield from client.states(name)
 
 
-def _faults(workspace: Workspace, client: Client, deployment: Deployment, states: Iterable[ModelState]) -> str:
+def _faults(
+    workspace: Workspace, client: Client, deployment: Deployment, states: Iterable[ModelState], *, may_be_replaced: bool
+) -> str:
     """Return what clients of the deployment find instead of what was accepted; empty if there is nothing."""
     available = {(state.model, state.version) for state in states if state.state == "AVAILABLE"}
     missing = _missing(deployment.models, available)
     if killed_releases.is_reload_killed(workspace.engine, deployment):
         return ", ".join((*missing, *_unaccepted(deployment.models, available), *_moved_labels(client, deployment)))
+    if may_be_replaced:
+        faults = (*missing, *_unaccepted(deployment.models, available))
+        return ", ".join(faults) or "a server that was not accepted may answer requests"
     is_reloaded = bool(deployment.reloading_to) and not _missing(deployment.reloading_to or (), available)
     return "" if is_reloaded else ", ".join(missing)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterable, Iterator
 
 from deployer.engines.base import Engine
@@ -81,16 +82,37 @@ def recovery(ledger: Ledger, engine: Engine, foreseen: Deployment | None) -> tup
     if foreseen is None:
         return ()
     back = f"{format_models(foreseen.models)} alone serves again"
+    killed = [
+        f"release {release.number} ({format_models(release.models)})"
+        for release in _unaccepted(ledger, engine, foreseen)
+    ] or list(filter(None, (_killed_elsewhere(engine, foreseen),)))
+    return tuple(f"undo {each}: {back}  (it was killed unaccepted)" for each in killed)
+
+
+def _unaccepted(ledger: Ledger, engine: Engine, foreseen: Deployment) -> tuple[Release, ...]:
+    """Return the killed releases of this history that may answer requests and were not accepted."""
     with contextlib.suppress(LedgerError):
-        found = tuple(
-            f"undo release {release.number} ({format_models(release.models)}): {back}  (it was killed unaccepted)"
+        return tuple(
+            release
             for release, _ in notes(ledger, engine, foreseen.name, foreseen.env)
             if ledger.may_take_requests(release) and not _was_accepted(release, foreseen)
         )
-        if found:
-            return found
-    killed = _killed_elsewhere(engine, foreseen)
-    return (f"undo {killed}: {back}  (it was killed unaccepted)",) if killed else ()
+    return ()
+
+
+def accepted(engine: Engine, observed: Deployment) -> Deployment:
+    """Return what was accepted of a deployment: after a killed replacement not the server that is observed."""
+    foreseen = engine.foresee(observed.name, observed.env)
+    if foreseen is None or foreseen.release == observed.release:
+        return observed
+    if _is_changing(engine, observed.name, observed.env):
+        return observed
+    return dataclasses.replace(foreseen, running=observed.running, paused=observed.paused)
+
+
+def may_be_replaced(ledger: Ledger, engine: Engine, accepted: Deployment) -> bool:
+    """Return whether this history has a killed replacement whose server may answer in the place of the accepted one."""
+    return any(each.change == Change.REPLACE.value for each in _unaccepted(ledger, engine, accepted))
 
 
 def _killed_elsewhere(engine: Engine, foreseen: Deployment) -> str:

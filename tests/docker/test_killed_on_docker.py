@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from support.cli import in_process
 from support.containers import PROJECT, labelled, world
 from support.deploying import NAME
+from support.dying import AFTER, killed_at
 from support.kills import Kills, State
 from support.quick_server import quick_server
 from support.traffic import rest_client
@@ -105,6 +107,31 @@ def test_a_change_of_servers_killed_anywhere_leaves_one_that_serves_or_none_to_t
     check = checked_by(project, world())
     kills = Kills(project, before, after, check, apis=(rest_client,), environ=environ, **way)
     assert kills.carry_out() >= at_least
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_status_after_a_killed_replacement_shows_what_was_accepted_as_the_plan_does(
+    project, environ, quick_image, monkeypatch, gated
+):
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", quick_image)
+    toml = project / "deployer.toml"
+    toml.write_text((GATED if gated else ALONE).toml)
+    assert in_process(*UP[1], "-q", cwd=project).code == 0
+    toml.write_text(POLLING[gated].toml)
+    kinds = [step["kind"] for step in in_process(*UP[2], "--dry-run", "--json", cwd=project).json["plan"]["steps"]]
+    number = kinds.index("await_serving", kinds.index("promote")) + 2
+    environ = {**environ, "DEPLOYER_DOCKER_IMAGE": quick_image}
+    assert killed_at(number, AFTER, *UP[2], "-q", cwd=project, **environ) == "step"
+    shown = in_process("status", "--exit-code", "--json", cwd=project)
+    (seen,) = shown.json["deployments"]
+    assert (shown.code, seen["healthy"], seen["deployment"]["models"][0]["versions"]) == (7, False, [1])
+    assert "half_plus_two:2, which was not accepted, answers" in seen["detail"]
+    (undo,) = in_process(*UP[1], "--dry-run", "--json", cwd=project).json["plan"]["recovery"]
+    assert "half_plus_two:1 alone serves again" in undo
+    assert "serving" not in in_process("status", cwd=project).out
+    toml.write_text((GATED if gated else ALONE).toml)
+    assert in_process(*UP[1], "-q", cwd=project).code == 0
+    assert in_process("status", "--exit-code", cwd=project).code == 0
 
 
 def assert_alone(project, bare, *, gated: bool) -> None:

@@ -155,6 +155,8 @@ def test_a_rollback_undoes_a_replacement_that_was_killed_at_its_last_check_and_s
     (notice,) = deployer("smoke", "--json", cwd=project).json["notices"]
     assert f"release {number} " in notice
     assert "may serve" in notice
+    (shown,) = deployer("status", "--json", cwd=project).json["deployments"]
+    assert (shown["healthy"], shown["deployment"]["models"][0]["versions"]) == (False, [1])
     (project / "deployer.toml").unlink()
     for dry_run in (("--dry-run",), ()):
         back = run(project, "rollback", *dry_run)

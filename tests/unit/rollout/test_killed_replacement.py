@@ -16,6 +16,7 @@ from deployer.engines.base import SERVING
 from deployer.results.changes import UpResult
 from deployer.results.launch import Launch
 from deployer.results.plan import Change
+from deployer.results.running import DeploymentStatus
 from deployer.results.served import ServedModel
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 
@@ -104,10 +105,41 @@ def test_a_rollback_goes_to_the_same_release_with_and_without_a_dry_run(killed):
     assert planned.notices[0] == killed.rollback().notices[0]
 
 
-def test_what_answers_is_still_shown_as_serving(killed):
-    (status,) = deployer.status(NAME, settings=killed.settings())
-    assert [model.versions for model in status.deployment.models] == [(2,)]
+def shown(project: Project) -> DeploymentStatus:
+    (status,) = deployer.status(NAME, settings=project.settings())
+    return status
+
+
+def test_status_shows_what_was_accepted_and_says_what_answers_in_its_place(killed):
+    status = shown(killed)
+    assert ([model.versions for model in status.deployment.models], status.healthy) == ([(1,)], False)
+    assert status.detail == "m:1 is not available, m:2, which was not accepted, answers requests without a version"
+    assert [state.version for state in status.states] == [2]
     assert killed.answer() == ANSWERS[2]
+    killed.up()
+    assert (shown(killed).healthy, "killed" in shown(killed).warning) == (True, False)
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_status_is_not_healthy_while_another_server_of_the_same_version_answers(project, monkeypatch, is_recorded):
+    run_several(monkeypatch)
+    project.up()
+    kill_replacement(project, 1, is_recorded=is_recorded)
+    status = shown(project)
+    assert (status.healthy, status.detail) == (False, "a server that was not accepted may answer requests")
+
+
+def test_status_of_a_killed_replacement_whose_server_ended_names_the_accepted_version(killed):
+    killed.end_servers()
+    status = shown(killed)
+    assert (status.healthy, [model.versions for model in status.deployment.models]) == (False, [(1,)])
+    assert "its server is not running: deployer up m:1" in status.detail
+
+
+def test_status_during_a_replacement_shows_the_server_that_answers(killed):
+    with killed.engine.locks.acquire(NAME, "local", 1.0):
+        status = shown(killed)
+    assert ([model.versions for model in status.deployment.models], status.healthy) == ([(2,)], True)
 
 
 def test_the_undo_is_shown_also_without_the_history_of_the_killed_command(project, monkeypatch):
