@@ -111,8 +111,8 @@ class Helper:
     def put(self, directory: str, archive: Iterable[bytes], size: int, seconds: float) -> None:
         """Unpack a tar archive of `size` bytes in a directory; it may take `seconds` after the last byte.
 
-        A process of the helper does it. The engine itself would mount the volumes for it, and if the helper ended in
-        that moment, its removal would delete what they contain. Raises EngineError, HelperEnded.
+        A process of the helper does it. The engine's own unpacking would mount the volumes of a helper that has just
+        ended, and the removal of the helper would delete what they contain. Raises EngineError, HelperEnded.
         """
         self._run((UNPACK, directory, str(size)), archive, seconds)
 
