@@ -34,6 +34,8 @@ MISSING_SOURCE = re.compile(r"bind source path does not exist: (.+)|error while 
 NO_ADDRESSES = re.compile(r"non-overlapping IPv4 address pool|no available subnets|no more available addresses")
 """The messages of an engine, or of a Swarm, whose address pools are used up."""
 
+NO_SPACE = "no space left on device"
+FULL_HINT = "docker system df shows what takes space there, and docker image prune removes images without a name"
 TIMESTAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ")
 """The time that the engine writes before each message of a log."""
 
@@ -196,6 +198,8 @@ def _api_failure(action: str, error: docker.errors.APIError) -> EngineError:
             hint="deployer down, or docker network rm, gives some back; default-address-pools in the engine's "
             "daemon.json, with smaller subnets, has more",
         )
+    if NO_SPACE in reason:
+        return EngineError(f"{action}: the disk of the Docker Engine is full: {reason}", hint=FULL_HINT)
     if isinstance(error, docker.errors.NotFound):
         return EngineError(f"{action}: {reason}", hint="run the command again")
     return EngineError(f"{action}: {reason}", hint="see docker info and docker ps -a")

@@ -12,12 +12,17 @@ import docker.errors
 from docker import APIClient, DockerClient
 
 from deployer.engines.docker import credentials
+from deployer.engines.docker.api import FULL_HINT, NO_SPACE
 from deployer.engines.docker.credentials import DOCKER_HUB, Credentials
 from deployer.errors import EngineError
 from deployer.results.progress import DONE, Meter, Note, Phase, Progress
 from deployer.system.packages import missing_packages
 from deployer.system.wait import Deadline, items_until
 
+UNTRUSTED = (
+    "the engine does not trust the certificate of {registry}: /etc/docker/certs.d/{registry}/ca.crt is where it looks "
+    "for its authority"
+)
 AUTH_ERROR = re.compile(r"unauthorized|denied|no basic auth|authentication", re.IGNORECASE)
 """A registry's messages that ask for credentials, or for other ones."""
 
@@ -31,6 +36,8 @@ REMEDIES = (
         r"no matching manifest",
         "it is for other processors: set docker.platform, or choose another {setting}{embedded}",
     ),
+    (NO_SPACE, FULL_HINT),
+    (r"x509|certificate", UNTRUSTED),
     (r"HTTP response to HTTPS client", "name {registry} under insecure-registries in the engine's daemon.json"),
     (
         r"refused|no such host|timeout|exceeded|unreachable|EOF|reset",

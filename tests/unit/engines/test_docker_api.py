@@ -88,6 +88,17 @@ def test_an_error_of_the_sdk_does_not_mean_that_no_engine_answers(error):
     assert str(error) in told.value.message
 
 
+def test_a_full_disk_of_the_engine_is_named():
+    reason = "write /var/lib/docker/overlay2/5-init/link: no space left on device"
+    with (
+        pytest.raises(EngineError, match="the disk of the Docker Engine is full") as told,
+        docker_errors("starting it"),
+    ):
+        raise docker.errors.APIError("500", explanation=reason)
+    assert reason in told.value.message
+    assert "docker system df" in str(told.value.hint)
+
+
 @pytest.mark.parametrize("cause", [ConnectionRefusedError(111, "refused"), requests.ConnectionError("refused")])
 def test_an_engine_that_is_not_there_is_reported_also_where_the_sdk_wraps_it(cause):
     with pytest.raises(EngineUnavailable), docker_errors("the engine"):

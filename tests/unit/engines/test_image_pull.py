@@ -117,6 +117,8 @@ def test_what_comes_without_a_word_of_how_far_it_is_ends_with_all_of_it():
             "dial tcp 127.0.0.1:1: connect: connection refused",
             "does not reach r.io: check its name in docker.image; --engine embedded needs no image",
         ),
+        ("x509: certificate signed by unknown authority", "/etc/docker/certs.d/r.io/ca.crt"),
+        ("failed to register layer: write /bin/x: no space left on device", "docker system df"),
         ("something else", "check docker.image, or pull it by hand"),
     ],
 )

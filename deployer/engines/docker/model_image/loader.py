@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from docker import DockerClient
 
-from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.api import FULL_HINT, NO_SPACE, docker_errors
 from deployer.engines.docker.image_pull import api_timeout
 from deployer.engines.docker.model_image.assembly import ModelImage, file_header
 from deployer.engines.docker.model_image.layers import END
@@ -78,8 +78,8 @@ class Loader:
         for answer in answers:
             if "error" in answer:
                 reason = str(answer["error"])[:500]
-                hint = "docker system df shows what takes space" if "no space left" in reason else None
-                raise EngineError(f"the engine cannot load the image: {reason}", hint=hint or "see docker info")
+                hint = FULL_HINT if NO_SPACE in reason else "see docker info"
+                raise EngineError(f"the engine cannot load the image: {reason}", hint=hint)
             if match := LOADED.search(str(answer.get("stream", ""))):
                 loaded = match[1]
         if not loaded:

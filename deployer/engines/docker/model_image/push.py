@@ -13,7 +13,7 @@ from docker import DockerClient
 from deployer.engines.docker import credentials
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.credentials import DOCKER_HUB, Credentials
-from deployer.engines.docker.image_pull import AUTH_ERROR, HUB_HOSTS, Event, api_timeout, registry
+from deployer.engines.docker.image_pull import AUTH_ERROR, HUB_HOSTS, UNTRUSTED, Event, api_timeout, registry
 from deployer.errors import EngineError
 from deployer.results.checks import Finding
 from deployer.results.progress import Meter, Note, Phase, Progress
@@ -33,11 +33,7 @@ UNREACHABLE = r"x509|certificate|tls:|refused|no such host|timeout|timed out|exc
 REMEDIES = (
     (r"unauthorized|denied|no basic auth|authentication", "docker login {registry}, and check that you may push there"),
     (r"HTTP response to HTTPS client", "name {registry} under insecure-registries in the engine's daemon.json"),
-    (
-        r"x509|certificate|tls:",
-        "the engine does not trust the certificate of {registry}: /etc/docker/certs.d/{registry}/ca.crt is where it "
-        "looks for its authority",
-    ),
+    (r"x509|certificate|tls:", UNTRUSTED),
     (r"no space left|quota", "free space in the registry"),
     (
         r"refused|no such host|timeout|timed out|exceeded|unreachable|EOF|reset",
