@@ -15,9 +15,11 @@ import pytest
 from support import far as engines
 from support.cli import ANY_PORTS, command, environment, started_anew
 from support.cluster import Cluster
-from support.containers import PROJECT
+from support.containers import PROJECT, build, docker
 from support.deploying import deployer, refused, up
 from support.far import Far
+from support.quick_server import quick_server
+from support.swarm_site import on_nodes
 from support.traffic import traffic
 from support.world import eventually
 
@@ -110,6 +112,34 @@ def test_an_image_with_the_model_is_built_there_and_deployed_without_a_volume(pr
         assert far.left() == before
     finally:
         far.node.docker("rmi", "--force", image["id"])
+
+
+@pytest.fixture
+def pushed(cluster: Cluster, gateway_image: str) -> Iterator[str]:
+    """A small image that the registry has, and no node. It has no golden answers."""
+    own = build(f"{PROJECT}/quick:1", f"FROM {quick_server(gateway_image)}\nENV RUN={PROJECT}\n")
+    (image,) = on_nodes(cluster, own).values()
+    name, node = f"{cluster.registry}/{PROJECT}/quick:1", cluster.nodes[0]
+    node.docker("tag", image, name)
+    node.docker("push", "--quiet", name)
+    docker("rmi", own)
+    for each in cluster.nodes:
+        each.docker("rmi", "--force", image)
+    yield name
+    cluster.nodes[1].docker("rmi", "--force", name)
+
+
+def test_an_image_is_pulled_there(project, over_ssh, pushed, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", pushed)
+    monkeypatch.setenv("DEPLOYER_GATE_SKIP", "true")
+    ended = deployer("up", f"{NAME}:1", *ANY_PORTS, cwd=project)
+    assert (ended.code, f"pulling {pushed}" in ended.err) == (0, True), ended.err
+    assert predicted(project) == 3.0
+    (status,) = deployer("status", "--json", cwd=project).json["deployments"]
+    repository = pushed.removesuffix(":1")
+    assert re.fullmatch(rf"{repository}@sha256:[0-9a-f]{{64}}", status["deployment"]["image"])
+    assert over_ssh.node.docker("images", "--quiet", repository)
+    succeed(project, "down", NAME)
 
 
 def doctor(project: Path) -> list[dict[str, str]]:
