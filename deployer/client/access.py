@@ -16,7 +16,7 @@ from deployer.errors import RequestFailed
 from deployer.results.deployment import Gateway
 
 if TYPE_CHECKING:
-    from grpc import Channel
+    from grpc import Channel, aio
     from urllib3 import HTTPConnectionPool
 
 IDLE_SECONDS = 0.5
@@ -83,11 +83,24 @@ def grpc_channel(address: str, gateway: Gateway | None, options: tuple[tuple[str
     """Return a gRPC channel to `host:port`."""
     import grpc
 
+    return _channel(grpc, address, gateway, options)
+
+
+def aio_channel(address: str, gateway: Gateway | None, options: tuple[tuple[str, int], ...]) -> aio.Channel:
+    """Return a gRPC channel to `host:port` for the event loop that runs."""
+    from grpc import aio
+
+    return _channel(aio, address, gateway, options)
+
+
+def _channel(kind: Any, address: str, gateway: Gateway | None, options: tuple[tuple[str, int], ...]) -> Any:
+    import grpc
+
     if gateway is None or gateway.certificate is None:
-        return grpc.insecure_channel(address, options=options)
+        return kind.insecure_channel(address, options=options)
     name = _read(gateway.certificate.with_name(SERVER_NAME))
     credentials = grpc.ssl_channel_credentials(_read(gateway.certificate).encode())
-    return grpc.secure_channel(address, credentials, options=(*options, ("grpc.ssl_target_name_override", name)))
+    return kind.secure_channel(address, credentials, options=(*options, ("grpc.ssl_target_name_override", name)))
 
 
 def _token(gateway: Gateway) -> str:

@@ -17,7 +17,8 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from deployer.client import access, overload, tf_examples
+from deployer.client import access, encoding, overload, tf_examples
+from deployer.client.encoding import ModelTarget, rest_path, version_path
 from deployer.client.overload import Answer, Retries
 from deployer.errors import RequestFailed, RequestRefused
 from deployer.results.deployment import GRPC_PORT, REST_PORT, Endpoints, Gateway
@@ -51,15 +52,6 @@ HTTP1_ERROR = re.compile(r"http1\.x server|Failed parsing HTTP/2|Expected SETTIN
 DEFAULT_PORTS_HINT = f"TensorFlow Serving's REST port is {REST_PORT} and its gRPC port {GRPC_PORT} by default"
 # The errors of reading a document that has another shape than expected.
 INVALID_RESPONSE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
-
-
-@dataclass(frozen=True)
-class ModelTarget:
-    """The signature of a model that a request is for. The server chooses the version where it is None."""
-
-    model: str
-    version: int | None
-    signature: str
 
 
 def _not_ended() -> str:
@@ -106,7 +98,7 @@ class Client:
 
     def answering_version(self, model: str, label: str) -> int:
         """Return the version that answers requests for a label. Raises RequestFailed; RequestRefused if none does."""
-        body = self._get_json(f"/v1/models/{model}{_place(label)}/metadata")
+        body = self._get_json(f"/v1/models/{model}{version_path(label)}/metadata")
         try:
             return int(body["model_spec"]["version"])
         except INVALID_RESPONSE as error:
@@ -120,7 +112,7 @@ class Client:
         return self._ask(model, version, tf_examples.PREDICT, body)
 
     def _ask(self, model: str, version: int | str | None, method: str, body: bytes) -> object:
-        return self._post(f"/v1/models/{model}{_place(version)}:{method}", body)
+        return self._post(rest_path(model, version, method), body)
 
     def predict_rest(
         self, target: ModelTarget, inputs: Mapping[str, Array], outputs: tuple[TensorSpec, ...]
@@ -129,48 +121,30 @@ class Client:
 
         Raises RequestFailed, and MalformedTensor for values that form no such array.
         """
-        columns = {name: tensors.to_json(array) for name, array in inputs.items()}
-        body = json.dumps({"signature_name": target.signature, "inputs": columns}).encode()
-        answer = self.post_predict(target.model, target.version, body)
-        values = answer.get("outputs") if isinstance(answer, dict) else None
-        if len(outputs) == 1:
-            values = {outputs[0].name: values}
-        if not isinstance(values, dict) or set(values) != {spec.name for spec in outputs}:
-            raise RequestFailed(f"the answer lacks outputs of signature {target.signature}: {str(answer)[:200]}")
-        return {spec.name: tensors.from_json(values[spec.name], spec.dtype) for spec in outputs}
+        answer = self.post_predict(target.model, target.version, encoding.predict_body(target.signature, inputs))
+        return encoding.read_json(answer, tf_examples.PREDICT, target.signature, outputs)
 
     def examples_rest(self, target: ModelTarget, method: str, examples: Sequence[bytes]) -> dict[str, Array]:
         """Classify or regress over REST: serialized tf.Example messages to arrays by output name."""
-        rows = [tf_examples.to_json(example) for example in examples]
-        body = json.dumps({"signature_name": target.signature, "examples": rows}).encode()
-        answer = self._ask(target.model, target.version, method, body)
-        if not isinstance(answer, dict) or "results" not in answer:
-            raise RequestFailed(f"the {method} answer lacks results: {str(answer)[:200]}")
-        return tf_examples.from_json(answer["results"], method)
+        answer = self._ask(target.model, target.version, method, encoding.examples_body(target.signature, examples))
+        return encoding.read_json(answer, method, target.signature, ())
 
     def examples_grpc(
         self, target: ModelTarget, method: str, examples: Sequence[bytes]
     ) -> tuple[int, dict[str, Array]]:
         """Classify or regress over gRPC; return the version that answered, and arrays by output name."""
-        kind = {tf_examples.CLASSIFY: "Classification", tf_examples.REGRESS: "Regression"}[method]
-        request = message_class(f"tensorflow.serving.{kind}Request")()
-        _fill_model_spec(request.model_spec, target)
-        tf_examples.fill_input(request.input, examples)
-        answer = self._call(f"PredictionService/{method.title()}", request, f"{kind}Response")
-        return answer.model_spec.version.value, tf_examples.from_response(answer, method)
+        return self._ask_grpc(method, encoding.examples_message(target, method, examples))
 
     def predict_grpc(self, target: ModelTarget, inputs: Mapping[str, Array]) -> tuple[int, dict[str, Array]]:
         """Predict over gRPC; return the version that answered, and arrays by output name.
 
         Raises RequestFailed, MalformedTensor.
         """
-        request = message_class("tensorflow.serving.PredictRequest")()
-        _fill_model_spec(request.model_spec, target)
-        for name, array in inputs.items():
-            request.inputs[name].CopyFrom(tensors.to_proto(array))
-        answer = self._call("PredictionService/Predict", request, "PredictResponse")
-        arrays = {name: tensors.from_proto(answer.outputs[name]) for name in answer.outputs}
-        return answer.model_spec.version.value, arrays
+        return self._ask_grpc(tf_examples.PREDICT, encoding.predict_message(target, inputs))
+
+    def _ask_grpc(self, method: str, request: Message) -> tuple[int, dict[str, Array]]:
+        answer = self._call(encoding.grpc_method(method), request, encoding.answer_name(method))
+        return encoding.read_message(answer, method)
 
     def reload(self, model_config: str) -> None:
         """Send the server a new ModelServerConfig, in text proto. It takes effect a moment later.
@@ -299,19 +273,6 @@ def _connection_error(url: str, reason: str) -> RequestFailed:
         where = urlsplit(url).netloc
         return RequestFailed(f"{where} is a gRPC port: a REST request was sent to it", hint=DEFAULT_PORTS_HINT)
     return RequestFailed(f"{url} cannot be reached, or broke off: {reason}")
-
-
-def _place(version: int | str | None) -> str:
-    """Return the part of a path that names a version or a label."""
-    kind = "labels" if isinstance(version, str) else "versions"
-    return f"/{kind}/{version}" if version is not None else ""
-
-
-def _fill_model_spec(model_spec: Message, target: ModelTarget) -> None:
-    model_spec.name = target.model
-    model_spec.signature_name = target.signature
-    if target.version is not None:
-        model_spec.version.value = target.version
 
 
 def _parse_response(request: str, status: int, body: bytes) -> Any:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from deployer.client import tf_examples
-from deployer.client.client import Client, ModelTarget
+from google.protobuf.message import DecodeError
+
+from deployer.client import encoding, tf_examples
+from deployer.client.client import Client
+from deployer.client.encoding import ModelTarget
+from deployer.errors import RequestFailed
 from deployer.results.model import Model, Signature
+from deployer.savedmodel.messages import message_class
 from deployer.savedmodel.tensors import REST_UNSUPPORTED
 from deployer.verification import golden
 from deployer.verification.golden import GoldenCase, Tolerance
@@ -46,6 +52,25 @@ def ask_grpc(client: Client, model: Model, version: int | None, case: GoldenCase
     if case.method != tf_examples.PREDICT:
         return client.examples_grpc(question, case.method, _examples(case))
     return client.predict_grpc(question, case.inputs)
+
+
+def read_rest(model: Model, case: GoldenCase, body: bytes) -> Mapping[str, Array]:
+    """Return the arrays of an answer over REST to a golden request. Raises RequestFailed, MalformedTensor."""
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RequestFailed(f"the answer is not JSON: {error}") from error
+    outputs = declared(model, case).outputs if case.method == tf_examples.PREDICT else ()
+    return _as_empty(encoding.read_json(parsed, case.method, case.signature, outputs), case)
+
+
+def read_grpc(case: GoldenCase, body: bytes) -> tuple[int, Mapping[str, Array]]:
+    """Return the version that answered a golden request over gRPC, and its arrays. Raises as `read_rest` does."""
+    try:
+        answer = message_class(f"tensorflow.serving.{encoding.answer_name(case.method)}").FromString(body)
+    except DecodeError as error:
+        raise RequestFailed(f"the answer is no {case.method} response: {error}") from error
+    return encoding.read_message(answer, case.method)
 
 
 def declared(model: Model, case: GoldenCase) -> Signature:

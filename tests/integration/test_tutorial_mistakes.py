@@ -18,7 +18,8 @@ from support.cli import ANY_PORTS, deployer, in_process
 from support.stores import copy_store
 from support.world import MODELS
 
-from deployer.client.client import Client, ModelTarget
+from deployer.client.client import Client
+from deployer.client.encoding import ModelTarget
 from deployer.errors import RequestFailed
 from deployer.results.deployment import Endpoints
 

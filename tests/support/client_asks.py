@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from deployer.client.client import Client, ModelTarget
+from deployer.client.client import Client
+from deployer.client.encoding import ModelTarget
 from deployer.results.deployment import Endpoints
 from deployer.results.model import TensorSpec
 from deployer.savedmodel import tensors

@@ -14,7 +14,8 @@ from contract.engines.rows import Row
 from support.world import MODELS
 
 from deployer.client import availability
-from deployer.client.client import Client, ModelTarget
+from deployer.client.client import Client
+from deployer.client.encoding import ModelTarget
 from deployer.config import render
 from deployer.config.spec import Spec
 from deployer.engines.base import Engine

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 import deployer
-from deployer.client.client import Client, ModelTarget
+from deployer.client.client import Client
+from deployer.client.encoding import ModelTarget
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment
 from deployer.results.history import Outcome, Release

@@ -14,7 +14,7 @@ from support.client_asks import (
     predict_response,
 )
 
-from deployer.client.client import ModelTarget
+from deployer.client.encoding import ModelTarget
 from deployer.errors import MalformedTensor, RequestFailed
 from deployer.savedmodel import tensors
 from deployer.savedmodel.messages import message_class

@@ -15,7 +15,7 @@ from support.client_asks import (
     Y,
 )
 
-from deployer.client.client import ModelTarget
+from deployer.client.encoding import ModelTarget
 from deployer.errors import MalformedTensor, RequestFailed
 from deployer.results.model import Signature, TensorSpec
 from deployer.results.running import ModelState

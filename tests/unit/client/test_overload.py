@@ -15,7 +15,8 @@ from support.fake_model import Served, signature
 from support.fake_server import Asked, FakeServer, fake_server
 from support.world import free_port
 
-from deployer.client.client import Client, ModelTarget
+from deployer.client.client import Client
+from deployer.client.encoding import ModelTarget
 from deployer.client.overload import THREADS_EXHAUSTED
 from deployer.errors import Overloaded, RequestFailed
 from deployer.results.deployment import Endpoints
