@@ -35,6 +35,7 @@ _FUNCTIONS = {
     "logs": "operations.logs:logs",
     "smoke_test": "operations.smoke:smoke",
     "smoke_at": "operations.smoke:smoke_at",
+    "bench": "operations.bench:bench",
     "predict": "operations.predict:predict",
     "predict_at": "operations.predict:predict_at",
     "versions": "operations.versions:versions",
@@ -49,8 +50,10 @@ _FUNCTIONS = {
 }
 _CONSTANTS = {"RENDER_FORMS": "operations.render:FORMS"}
 _TYPES = {
+    "benchmark.options": ("BenchOptions",),
     "rollout.export_options": ("ExportOptions",),
     "config.options": ("Settings",),
+    "results.bench": ("BenchChange", "BenchResult", "BenchStage", "FailureCount", "LatencyBucket", "LatencyFigures"),
     "results.changes": ("DownResult", "TokenResult", "UnlockResult", "UpResult"),
     "results.checks": ("Check", "DoctorResult", "Finding", "Report"),
     "results.deployment": ("Deployment", "Endpoints", "Gateway", "Node"),
@@ -114,6 +117,7 @@ _LOCATIONS = {
 __all__ = sorted(["__version__", *_LOCATIONS])  # noqa: PLE0605 - type checkers read the aliases below
 
 if TYPE_CHECKING:
+    from deployer.benchmark.options import BenchOptions as BenchOptions
     from deployer.config.options import Settings as Settings
     from deployer.errors import BrokenModel as BrokenModel
     from deployer.errors import ConfigError as ConfigError
@@ -152,6 +156,7 @@ if TYPE_CHECKING:
     from deployer.errors import UsageError as UsageError
     from deployer.errors import VerificationFailed as VerificationFailed
     from deployer.errors import VersionExists as VersionExists
+    from deployer.operations.bench import bench as bench
     from deployer.operations.diff import diff as diff
     from deployer.operations.doctor import doctor as doctor
     from deployer.operations.down import down as down
@@ -179,6 +184,12 @@ if TYPE_CHECKING:
     from deployer.operations.unlock import unlock as unlock
     from deployer.operations.up import up as up
     from deployer.operations.versions import versions as versions
+    from deployer.results.bench import BenchChange as BenchChange
+    from deployer.results.bench import BenchResult as BenchResult
+    from deployer.results.bench import BenchStage as BenchStage
+    from deployer.results.bench import FailureCount as FailureCount
+    from deployer.results.bench import LatencyBucket as LatencyBucket
+    from deployer.results.bench import LatencyFigures as LatencyFigures
     from deployer.results.changes import DownResult as DownResult
     from deployer.results.changes import TokenResult as TokenResult
     from deployer.results.changes import UnlockResult as UnlockResult

@@ -23,7 +23,7 @@ EXIT_CODES = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning 
 EPILOG = "'deployer help COMMAND' shows the options of a command."
 GROUPS = {
     "Deploy": tuple("init export up plan redeploy label rollback scale down".split()),
-    "Observe": tuple("status history logs smoke predict".split()),
+    "Observe": tuple("status history logs smoke predict bench".split()),
     "Models": tuple("versions diff inspect prune".split()),
     "Files and images": ("render", "image build", "image push"),
     "Gateway and machine": ("token", "unlock", "doctor"),

@@ -19,7 +19,7 @@ from deployer.config.fields import Group, Option, option_name, own_fields_first
 
 WORD = re.compile(r"(?:--?[a-z][a-z-]* (?!-))?(?:'[^']*'|[^\s'])+")
 """A word of a command with its quotes, or an option with its value."""
-PANELS = ("Arguments", "Options", "Model", "Verification", "Server", "Container", "Where", "Output")
+PANELS = ("Arguments", "Options", "Load", "Report", "Model", "Verification", "Server", "Container", "Where", "Output")
 
 
 def build(function: Callable[..., None], name: str, docstring: str, *, hidden: bool = False) -> Any:

@@ -15,6 +15,9 @@ from deployer.errors import TemplateError
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+HTML = "html.j2"
+"""The end of the names of templates in which every value is escaped."""
+
 
 def render_template(template: str, /, templates_dir: Path | None = None, **values: object) -> str:
     """Render a file. Raises TemplateError."""
@@ -38,7 +41,7 @@ def builtin_templates() -> Path:
 
 @lru_cache(maxsize=8)
 def _environment(templates_dir: Path | None) -> Environment:
-    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2 import FileSystemLoader, StrictUndefined, select_autoescape
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     if templates_dir and not templates_dir.is_dir():
@@ -50,7 +53,8 @@ def _environment(templates_dir: Path | None) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # text proto, YAML and shell, not HTML: filters quote
+        # Text proto, YAML and shell are quoted by filters.
+        autoescape=select_autoescape((HTML,), default=False),
     )
     environment.filters.update(FILTERS)
     return environment

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from deployer.console import bench as bench
     from deployer.console import deployments as deployments
     from deployer.console import images as images
     from deployer.console import lines as lines
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> ModuleType:
-        if name in ("deployments", "images", "lines", "objects", "phases", "reports", "terminal", "versions"):
+        known = ("bench", "deployments", "images", "lines", "objects", "phases", "reports", "terminal", "versions")
+        if name in known:
             return import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from deployer.console import terminal
 from deployer.console.lines import out
 from deployer.errors import DeployerError
+from deployer.results.bench import BenchResult, BenchStage
 from deployer.results.checks import DoctorResult, Report
 from deployer.results.model import GoldenSummary
 from deployer.results.plan import Plan
@@ -88,4 +89,6 @@ def _dumps(document: object, indent: int | None = 2) -> str:
 def _computed_fields(value: object) -> dict[str, object]:
     if isinstance(value, GoldenSummary):
         return {"fidelity": value.fidelity}
-    return {"ok": value.ok} if isinstance(value, (Report, DoctorResult)) else {}
+    if isinstance(value, BenchStage):
+        return {"name": value.name}
+    return {"ok": value.ok} if isinstance(value, (Report, DoctorResult, BenchResult)) else {}

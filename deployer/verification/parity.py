@@ -38,19 +38,21 @@ def grpc(client: Client, model: Model) -> Ask:
     return lambda case: ask_grpc(client, model, model.version, case)[1]
 
 
-def ask_rest(client: Client, model: Model, version: int | None, case: GoldenCase) -> Mapping[str, Array]:
-    """Return a server's answer over REST, from the given version or from the one that the server chooses."""
+def ask_rest(client: Client, model: Model, version: int | str | None, case: GoldenCase) -> Mapping[str, Array]:
+    """Return a server's answer over REST, from the given version or label, or from the one that the server chooses."""
     question = ModelTarget(model.name, version, case.signature)
     if case.method != tf_examples.PREDICT:
-        return client.examples_rest(question, case.method, _examples(case))
+        return client.examples_rest(question, case.method, examples(case))
     return _as_empty(client.predict_rest(question, case.inputs, declared(model, case).outputs), case)
 
 
-def ask_grpc(client: Client, model: Model, version: int | None, case: GoldenCase) -> tuple[int, Mapping[str, Array]]:
+def ask_grpc(
+    client: Client, model: Model, version: int | str | None, case: GoldenCase
+) -> tuple[int, Mapping[str, Array]]:
     """Return the version that answered over gRPC, and its answer."""
     question = ModelTarget(model.name, version, case.signature)
     if case.method != tf_examples.PREDICT:
-        return client.examples_grpc(question, case.method, _examples(case))
+        return client.examples_grpc(question, case.method, examples(case))
     return client.predict_grpc(question, case.inputs)
 
 
@@ -141,5 +143,6 @@ def _reshaped(served: Array, expected: Array | None) -> Array:
     return served.reshape(expected.shape) if is_cut else served
 
 
-def _examples(case: GoldenCase) -> list[bytes]:
+def examples(case: GoldenCase) -> list[bytes]:
+    """Return the serialized tf.Example messages of a classify or regress request."""
     return list(case.inputs[tf_examples.INPUT].tolist())

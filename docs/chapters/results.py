@@ -14,6 +14,7 @@ from chapters.markdown import code, first_line, table
 from deployer.cli.app import ALIASES, names
 from deployer.console.objects import SCHEMA
 from deployer.results import (
+    bench,
     changes,
     checks,
     deployment,
@@ -37,9 +38,25 @@ OTHERWISE: dict[str, type | str] = {
     "predict": "the server's answer as it is, with `schema`",
 }
 """Commands that print something else than the result of the operation of their name."""
-HOMES = (changes, checks, differences, history, images, logs, running, traffic, versions, deployment, model, plan)
+HOMES = (
+    bench,
+    changes,
+    checks,
+    differences,
+    history,
+    images,
+    logs,
+    running,
+    traffic,
+    versions,
+    deployment,
+    model,
+    plan,
+)
 LISTS = {"status": "deployments"}
 PROPERTIES = {
+    bench.BenchResult: {"ok": "bool"},
+    bench.BenchStage: {"name": "str"},
     checks.Report: {"ok": "bool"},
     checks.DoctorResult: {"ok": "bool"},
     plan.Plan: {"digest": "str"},

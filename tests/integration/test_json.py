@@ -44,6 +44,7 @@ def test_every_command_prints_an_object_of_its_schema(empty_project: Path) -> No
         ("logs", "--tail", "2"),
         ("smoke",),
         ("predict",),
+        ("bench", "--duration", "0.2", "--warmup", "0"),
         ("unlock",),
         ("prune", "--dry-run"),
         ("token", "alice", "--env", "guarded"),

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+from deployer.results.bench import (
+    BenchChange,
+    BenchResult,
+    BenchStage,
+    FailureCount,
+    LatencyBucket,
+    LatencyFigures,
+)
 from deployer.results.changes import DownResult, TokenResult, UnlockResult, UpResult
 from deployer.results.checks import Check, DoctorResult, Finding, MissingPackages, Report
 from deployer.results.deployment import Deployment, Endpoints
@@ -59,7 +68,25 @@ VERSIONS = VersionsResult((MODEL, MODEL))
 INSPECT = InspectResult(MODEL, ("curl -d '{}'",))
 BUILT = ImageBuilt("r.io/m:1", "sha256:1", "base:1", SERVED, 2**20, True, ("r.io/m@sha256:2",), PROOF, ("a note",))
 PUSHED = ImagePushed("r.io/m:1", "sha256:1", "sha256:2", "r.io/m@sha256:2")
+LATENCY = LatencyFigures(1.25, 2.0, 12.5, 20.0, 123.4, 1500.0, 3.0)
+BUCKETS = (LatencyBucket(1.3, 60), LatencyBucket(21.0, 37))
+REFUSED = FailureCount("HTTP 503", 3, "<b>busy</b>")
+STAGE = BenchStage(
+    "REST", 100.0, 64, 1.0, 100, 100.0, 97.0, 3, (REFUSED,), 2, 1, "y: off", LATENCY, BUCKETS, 0.2, 0.05, ""
+)
+CLOSED = dataclasses.replace(STAGE, api="gRPC", rate=None, clients=8, failed=0, failures=(), wrong=0, first_wrong="")
+SLOWER = BenchChange("REST at 100/s", 1.0, 1.25, 10.0, 2.0, 98.0, 0.99, 0)
+BENCH = BenchResult(
+    "m", "local", "embedded", "m", 2, ENDPOINTS, 4, "golden set of m:2", "2026-01-01T00:00:00+00:00", 1.0,
+    (STAGE, CLOSED), (SLOWER,), "before.json", Path("out.html")
+)  # fmt: skip
 RESULTS = [
+    BENCH,
+    SLOWER,
+    REFUSED,
+    STAGE,
+    BUCKETS[0],
+    LATENCY,
     BUILT,
     PUSHED,
     PROOF.checks[1],

@@ -20,10 +20,8 @@ import deployer
 from deployer import console
 from deployer.cli import request_text
 from deployer.cli.options import QUIET, Deployed, OfModel, Output
-from deployer.config.models import LABEL
+from deployer.cli.version_choice import version_or_label
 from deployer.config.options import ENGINE, PROJECT, STORE, Settings
-from deployer.errors import InvalidValue, UsageError
-from deployer.results.model import check_version
 
 
 def predict(
@@ -43,7 +41,7 @@ def predict(
     settings: Annotated[Settings, PROJECT, ENGINE, STORE],
     output: Annotated[Output, QUIET],
 ) -> None:
-    choice = _version_or_label(version, label)
+    choice = version_or_label(version, label)
     request = text if text not in (None, "-") else request_text.read(file or (Path("-") if text else None))
     if url is not None:
         answer = deployer.predict_at(url, model or name, request, version=choice, settings=settings)
@@ -52,16 +50,3 @@ def predict(
             name, request, model=model, version=choice, settings=settings, progress=console.phases.show
         )
     output.show(answer, console.objects.show_answer)
-
-
-def _version_or_label(version: str | None, label: str | None) -> int | str | None:
-    """Return the number of a version, or a label. Raises UsageError."""
-    if version is None:
-        return label
-    if label is not None:
-        raise UsageError("--version and --label both name a version", hint="give one of them")
-    try:
-        return check_version(version)
-    except InvalidValue as error:
-        error.hint = f"--label {version} takes the version of a label" if LABEL.fullmatch(version) else None
-        raise
