@@ -87,6 +87,11 @@ class Docker(DockerOptions):
         if self.gpus is not None and self.gpus < -1:
             reason = f"gpus {self.gpus} must be a number above 0, 0 for none, or -1 for all"
             raise InvalidValue(reason, key_path=("gpus",))
+        if self.image != type(self).image:  # the default gives way to the image that a deployment has
+            self.check_gpus()
+
+    def check_gpus(self) -> None:
+        """Raise InvalidValue for GPUs with an image of TensorFlow Serving without support for them, by its tag."""
         if self.gpus is not None:
             _check_gpu_image(self.image)
 
@@ -98,12 +103,12 @@ def serving_tag(image: str) -> str | None:
 
 
 def _check_gpu_image(image: str) -> None:
-    """Raise InvalidValue for a TensorFlow Serving image without GPU support, by its tag. Other images pass."""
+    """Raise InvalidValue for a TensorFlow Serving image without GPU support. Other images pass."""
     match = STOCK_IMAGE.fullmatch(image)
     if match is None or "gpu" in (tag := match["tag"] or "latest"):
         return
     raise InvalidValue(
-        f"gpus is set, and the image {image} computes on the CPU alone",
+        f"the image {image} computes on the CPU alone",
         hint=f'docker.image = "{match["name"]}:{tag}-gpu" or --image {match["name"]}:{tag}-gpu, or no gpus',
         key_path=("image",),
     )

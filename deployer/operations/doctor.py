@@ -17,10 +17,11 @@ from deployer.rollout import lookup, port_findings
 from deployer.rollout.causes import image_change
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.kept_settings import keep_settings
-from deployer.rollout.launch import check_settings
+from deployer.rollout.launch import check_gpus, check_settings
 from deployer.rollout.preflight import check_other_engines, check_sources
 from deployer.rollout.preview import check_versions, resolve_with_labels
 from deployer.rollout.restart import restart_hint
+from deployer.rollout.setting_errors import name_origin
 from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.savedmodel.layout import find_misplaced
 from deployer.store.store import Store
@@ -100,6 +101,8 @@ def _settings(workspace: Workspace) -> Iterator[Finding]:
         return  # `up` fails for that first
     options = ExportOptions().for_batching(spec.batching)
     check_settings(spec, engine, workspace.origins)
+    with name_origin(workspace):
+        check_gpus(spec)
     if not engine.traits.machine:
         hosts.check_family(spec.server.address)
     if spec.models:

@@ -18,8 +18,9 @@ from deployer.results.served import ServedModel
 from deployer.rollout import lost_versions
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.launch import build_launch, resolve_models
+from deployer.rollout.launch import build_launch, check_gpus, resolve_models
 from deployer.rollout.render_target import RenderTarget, inherited_address, render_target, suggest_export
+from deployer.rollout.setting_errors import name_origin
 from deployer.rollout.targets import TO_RENDER
 from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.system.files import write_atomically
@@ -64,6 +65,8 @@ def render(
     with lost_versions.suggest_recovery(workspace), suggest_export(workspace, desired):
         models = tuple(each.served for each in resolve_models(spec, workspace.store))
     if form in RENDERED_BY:
+        with name_origin(rendering.workspace):
+            check_gpus(spec)
         engine = ENGINES[RENDERED_BY[form]](spec)
         rendered = engine.render(form, build_launch(spec, engine, models))
         unused = capabilities.unused_variables(form, workspace.origins)

@@ -144,7 +144,10 @@ def _keep(workspace: Workspace, table: Table, recorded: Recorded, *, of_file: bo
 def _read(kind: type[Table], values: dict[str, object]) -> Table | None:
     """Return the settings; None if they do not fit each other, such as GPUs and an image without support for them."""
     try:
-        return documents.read(kind, values)
+        settings = documents.read(kind, values)
+        if isinstance(settings, Docker):
+            settings.check_gpus()
+        return settings
     except (InvalidValue, documents.Mismatch):
         return None
 

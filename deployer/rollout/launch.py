@@ -13,7 +13,7 @@ from deployer.config.spec import ModelSpec, Spec
 from deployer.config.threads import with_default_threads
 from deployer.engines import flags
 from deployer.engines.base import Engine, Traits
-from deployer.errors import ConfigError, GoldenError, ModelNotFound
+from deployer.errors import ConfigError, GoldenError, InvalidValue, ModelNotFound
 from deployer.results.launch import Launch
 from deployer.results.model import Model
 from deployer.results.served import ResolvedModel, ServedModel
@@ -122,6 +122,14 @@ def check_variables(spec: Spec, engine: Engine) -> None:
     """Refuse variables of containers that are not set, on an engine with containers. Raises ConfigError."""
     if engine.traits.image:
         reveal(spec.docker.environment)
+
+
+def check_gpus(spec: Spec) -> None:
+    """Refuse GPUs with an image without support for them. Raises ConfigError."""
+    try:
+        spec.docker.check_gpus()
+    except InvalidValue as error:
+        raise ConfigError(error.message, key="docker.gpus", hint=error.hint) from error
 
 
 def build_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:

@@ -23,7 +23,7 @@ from deployer.results.checks import MissingPackages
 from deployer.results.deployment import DEFAULT_ENV, Deployment
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.kept_settings import keep_settings
-from deployer.rollout.launch import check_settings, check_variables
+from deployer.rollout.launch import check_gpus, check_settings, check_variables
 from deployer.rollout.notices import engine as engine_notices
 from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.setting_errors import name_origin
@@ -46,6 +46,8 @@ def check_before_export(workspace: Workspace, options: ExportOptions, target: st
             kept = keep_settings(workspace, observed, of_file=False)
             notices.extend(engine_notices.notices(kept, observed))
             check_platform(kept)
+            with name_origin(kept):
+                check_gpus(kept.spec)
     return workspace
 
 

@@ -20,7 +20,7 @@ from deployer.rollout import plan as planning
 from deployer.rollout.breaking_changes import NO_EXPORTS, Exports
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import ONLY_RUNNING_TELLS, find_exported
-from deployer.rollout.launch import check_batching, check_labels, get_version, resolve_launch, served_model
+from deployer.rollout.launch import check_batching, check_gpus, check_labels, get_version, resolve_launch, served_model
 from deployer.rollout.memory import MemoryReading, fits_three
 from deployer.rollout.preflight import check_platform
 from deployer.rollout.served_models import keep_labels
@@ -144,6 +144,8 @@ def decide_plan(workspace: Workspace, launch: Launch, models: tuple[Model, ...],
         plan = planning.decide(launch, observed, conditions)
     if planning.starts_server(plan):
         check_platform(workspace)
+        with name_origin(workspace):
+            check_gpus(workspace.spec)
     return dataclasses.replace(plan, engine=workspace.engine.traits.name)
 
 

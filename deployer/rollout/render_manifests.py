@@ -22,8 +22,9 @@ from deployer.results.served import ResolvedModel
 from deployer.rollout import lost_versions
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.launch import launch_with, resolve_models
+from deployer.rollout.launch import check_gpus, launch_with, resolve_models
 from deployer.rollout.render_target import stored_versions, suggest_export
+from deployer.rollout.setting_errors import name_origin
 from deployer.rollout.targets import TO_RENDER
 from deployer.rollout.workspace import Workspace, open_workspace
 
@@ -96,6 +97,8 @@ def _render(form: str, target: str | None, workspace: Workspace) -> Environment:
         models = resolve_models(spec, workspace.store)
     if form == capabilities.KSERVE and not spec.kubernetes.image:
         _check_newest(workspace, models)
+    with name_origin(workspace):
+        check_gpus(spec)
     launch = launch_with(spec, _traits(spec, form), tuple(each.served for each in models))
     server = workload(spec, launch, models)
     manifests = tuple(objects(server)) if form == capabilities.K8S else (kserve.inference_service(server, spec),)

@@ -196,7 +196,7 @@ def test_the_deployment_has_its_own_name_or_that_of_its_only_model():
 )  # fmt: skip
 def test_gpus_with_an_image_for_the_cpu_are_refused_with_the_image_to_take(image, instead):
     with pytest.raises(InvalidValue, match="CPU alone") as refused:
-        Docker(gpus=1, image=image)
+        Docker(gpus=1, image=image).check_gpus()
     assert f'"{instead}"' in refused.value.hint
     assert Docker(gpus=-1, image=instead)
     assert Docker(image=image)

@@ -123,6 +123,16 @@ def test_gpus_are_a_reservation_and_all_of_them_are_all(project):
     assert "--gpus all" in files(project, "docker-run")["docker-run.sh"]
 
 
+@pytest.mark.parametrize("form", ["compose", "docker-run", "k8s"])
+def test_gpus_with_the_default_image_which_has_no_support_for_them_are_refused(project, form):
+    (project / "deployer.toml").write_text(
+        '[models.half_plus_two]\n[docker]\ngpus = 1\n[kubernetes]\nmodels_claim = "m"\n'
+    )
+    refusal = rendered(project, form, code=3).err
+    assert "docker.gpus" in refusal
+    assert "computes on the CPU alone" in refusal
+
+
 def test_a_dockerfile_has_no_secret_no_address_and_no_gateway(project):
     (project / "deployer.toml").write_text(
         "[models.half_plus_two]\n[docker]\nuser = '7:8'\nenvironment = { KEY = 'hush' }\n[gateway]\nenabled = true\n"

@@ -13,7 +13,7 @@ from support.memory.project import NAME, Project
 import deployer
 from deployer import engines
 from deployer.config.options import Settings
-from deployer.errors import ModelNotFound
+from deployer.errors import ConfigError, ModelNotFound
 from deployer.results.deployment import Deployment, Gateway
 from deployer.results.history import Outcome
 from deployer.results.plan import Change, Plan, StartCandidate
@@ -28,16 +28,22 @@ LIMITS = {"memory": "1g", "cpus": 1.5, "user": "1000:1000", "image": "serving:1"
 
 
 @pytest.fixture
-def limited(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """Version 1 serves in a container with limits that options gave."""
+def limitable(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The engine runs containers; nothing is deployed."""
     monkeypatch.setitem(
         engines.ENGINES,
         "embedded",
         lambda spec: MemoryEngine(spec.state_dir, spec.project or "", settings=spec.docker),
     )
-    project.up(**LIMITS)
-    assert settings(project) == LIMITS
     return project
+
+
+@pytest.fixture
+def limited(limitable: Project) -> Project:
+    """Version 1 serves in a container with limits that options gave."""
+    limitable.up(**LIMITS)
+    assert settings(limitable) == LIMITS
+    return limitable
 
 
 def settings(project: Project) -> dict[str, object]:
@@ -136,6 +142,22 @@ def test_settings_that_cannot_be_used_with_one_that_is_set_are_not_kept(limited)
     result = limited.redeploy(2, image="tensorflow/serving:1")
     assert (result.plan.change, limited.observed().settings["gpus"]) == (Change.REPLACE, None)
     assert settings(limited)["memory"] == "1g"
+
+
+def test_gpus_go_with_the_image_that_the_deployment_keeps(limited):
+    limited.up(image="tensorflow/serving:1-gpu")
+    for dry_run in (True, False):
+        assert limited.up(gpus=1, dry_run=dry_run).plan.change is Change.REPLACE
+    assert [limited.observed().settings[name] for name in ("image", "gpus")] == ["tensorflow/serving:1-gpu", 1]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_gpus_without_an_image_that_has_support_for_them_are_refused(limitable, dry_run):
+    with pytest.raises(ConfigError, match="computes on the CPU alone") as refused:
+        limitable.up(gpus=1, dry_run=dry_run)
+    assert "--gpus" in refused.value.message
+    assert "-gpu" in refused.value.hint
+    assert limitable.platform.all() == []
 
 
 def test_a_server_of_an_older_version_records_nothing_and_nothing_is_kept(limited):
