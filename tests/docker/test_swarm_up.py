@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -92,12 +93,17 @@ def test_versions_of_the_store_are_built_pushed_and_served_by_several_nodes(swar
 
     newest = changed(swarm, "redeploy", "--version", "2", "--measure", "20", "--max-failures", "0")
     assert (newest["plan"]["change"], newest["traffic"]["failures"]) == ("replace", 0)
-    assert (ask(newest["endpoints"], 2.0), status(swarm)["replicas"]) == (4.0, 3)
+    served = status(swarm)
+    assert (ask(newest["endpoints"], 2.0), served["replicas"]) == (4.0, 3)
     back = changed(swarm, "rollback", "--measure", "20", "--max-failures", "0")
     assert (ask(back["endpoints"], 2.0), status(swarm)["image_name"]) == (3.0, deployed["image_name"])
     assert kinds(changed(swarm, "plan", f"{NAME}:2")["plan"])[0] == "start_candidate"  # the registry has its image
+    shutil.rmtree(swarm / "models")
+    by_digest = up(swarm, served["image_name"])
+    assert (by_digest["plan"]["change"], ask(by_digest["endpoints"], 2.0)) == ("replace", 4.0)
+    assert by_digest["report"]["ok"]
     releases = changed(swarm, "history")["releases"]
-    assert [each["change"] for each in releases] == ["replace", "replace", "scale", "create"]
+    assert [each["change"] for each in releases] == ["replace", "replace", "replace", "scale", "create"]
     assert changed(swarm, "down")["name"] == NAME
     assert services(cluster) == []
 
