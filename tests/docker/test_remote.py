@@ -281,19 +281,30 @@ def test_an_engine_that_cannot_be_reached_is_refused(project, over_ssh, monkeypa
         refused(deployer("up", f"{NAME}:1", cwd=project), 6, address, cause, hint, "DOCKER_HOST")
 
 
-def test_a_host_key_that_is_unknown_or_another_is_refused(project, cluster, over_ssh, tmp_path, monkeypatch):
-    known = tmp_path / "known_hosts"
+def test_a_host_key_and_a_key_of_the_user_that_do_not_fit_are_refused(
+    project, cluster, over_ssh, tmp_path, monkeypatch
+):
+    known, other = tmp_path / "known_hosts", tmp_path / "other"
     program = tmp_path / "bin" / "ssh"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {cluster.ssh_path}/ssh -o UserKnownHostsFile={known} "$@"\n')
-    program.chmod(0o755)
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True)
     with monkeypatch.context() as changed:
         changed.setenv("PATH", str(program.parent), prepend=os.pathsep)
         changed.setenv("DOCKER_HOST", f"{cluster.ssh}/run/docker.sock")
+        install_ssh(program, cluster, f"-o UserKnownHostsFile={known}")
         refused(deployer("up", f"{NAME}:1", cwd=project), 6, "is not known here", "ssh ")
-        known.write_text(f"{over_ssh.host} {(tmp_path / 'other.pub').read_text()}")
+        known.write_text(f"{over_ssh.host} {other.with_suffix('.pub').read_text()}")
         refused(deployer("up", f"{NAME}:1", cwd=project), 6, "another one than before", "ssh-keygen -R")
+        config = tmp_path / "config"
+        config.write_text(cluster.ssh_config.read_text().replace(f"{cluster.ssh_config.parent}/key", str(other)))
+        install_ssh(program, cluster, f"-F {config}")
+        refused(deployer("up", f"{NAME}:1", cwd=project), 6, "accepts no key of this user", "ssh-copy-id root@")
+
+
+def install_ssh(program: Path, cluster: Cluster, options: str) -> None:
+    """An `ssh` with other options than the cluster's."""
+    program.write_text(f'#!/bin/sh\nexec {cluster.ssh_path}/ssh {options} "$@"\n')
+    program.chmod(0o755)
 
 
 def test_a_certificate_that_does_not_fit_is_refused(project, cluster, monkeypatch, tmp_path):
