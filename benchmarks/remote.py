@@ -1,4 +1,4 @@
-"""A version of 1 GiB to an engine on another machine, against `docker cp` into a volume and against a bare `ssh`.
+"""A version of 1 GiB to an engine on another machine, against `docker cp` into a volume and against raw copies.
 
 The other machine is a node of the test cluster (docker/testbed/cluster.sh up).
 """
@@ -28,6 +28,7 @@ IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
 CLUSTER = Path(__file__).parents[1] / "docker" / "testbed" / "cluster.sh"
 MODEL = Path(__file__).parents[1] / "tests" / "contract" / "server" / "data" / "models" / "half_plus_two" / "1"
 BARE, COPY = "ssh HOST 'cat > /dev/null'", "docker cp into a volume"
+RAW = "docker exec CONTAINER 'cat > /dev/null'"
 ALL, ONE = "deployer, all files", "deployer, one small file differs"
 CONTAINER, VOLUME = "benchmark-copy", "benchmark-copy"
 
@@ -71,7 +72,9 @@ def _compare(how: str, directory: Path, address: str, others: dict[str, Callable
     host = DockerHost(directory / "state", directory / "models", Docker(host=address, image=IMAGE), project="benchmark")
     machine = host.machine
     assert isinstance(machine, RemoteMachine)
-    copy = partial(_docker, address, "cp", str(directory / "large"), f"{CONTAINER}:/volume/large")
+    large = directory / "large"
+    copy = partial(_docker, address, "cp", str(large), f"{CONTAINER}:/volume/large")
+    raw = partial(_docker, address, "exec", "--interactive", CONTAINER, "sh", "-c", "cat > /dev/null", sent=large)
     seconds: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         machine.transfer([], lambda _: None)  # starts the helper
@@ -85,6 +88,7 @@ def _compare(how: str, directory: Path, address: str, others: dict[str, Callable
         machine.clear()
         with _container(address):
             seconds.setdefault(COPY, []).append(timed(copy))
+            seconds.setdefault(RAW, []).append(timed(raw))
     show(f"A version of 1 GiB to another machine {how}", seconds, COPY)
 
 
@@ -104,8 +108,11 @@ def _container(address: str) -> Iterator[None]:
         _docker(address, "volume", "rm", VOLUME)
 
 
-def _docker(address: str, *arguments: str) -> None:
-    subprocess.run(["docker", "--host", address, *arguments], capture_output=True, timeout=SECONDS, check=True)
+def _docker(address: str, *arguments: str, sent: Path = Path(os.devnull)) -> None:
+    with sent.open("rb") as file:
+        subprocess.run(
+            ["docker", "--host", address, *arguments], stdin=file, capture_output=True, timeout=SECONDS, check=True
+        )
 
 
 if __name__ == "__main__":
