@@ -14,6 +14,7 @@ import pytest
 from contract.engines.cluster_rows import EVERY_ROW
 from contract.engines.fixture import ENV, NAME, EngineFixture, served
 from contract.engines.rows import DOCKER_IMAGE
+from support import cluster as clusters
 from support.world import free_port
 
 from deployer.engines.base import Address
@@ -57,7 +58,8 @@ def holder(fixture: EngineFixture) -> Iterator[subprocess.Popen]:
     """Another command that works on the deployment."""
     command = [sys.executable, "-c", HOLD, fixture.row.name, str(fixture.state_dir), fixture.project]
     tests = str(Path(__file__).parents[2])
-    settings = {**os.environ, "PYTHONPATH": tests, "DEPLOYER_TEST_IMAGE": DOCKER_IMAGE}
+    usual = {"DEPLOYER_TEST_IMAGE": DOCKER_IMAGE, "DEPLOYER_TESTBED_CLUSTER": clusters.NAME}
+    settings = {**os.environ, "PYTHONPATH": tests, **usual}
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=settings)
     assert child.stdout is not None
     assert child.stdout.readline() == "held\n"
