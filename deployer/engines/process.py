@@ -6,6 +6,7 @@ for example, does not match.
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -93,10 +94,25 @@ def _own_process(pid: int, run_dir: Path) -> psutil.Process | None:
     return None
 
 
+def is_paused(process: psutil.Process) -> bool:
+    """Return whether a signal such as SIGSTOP has paused a process: it holds its ports and answers nothing."""
+    try:
+        return bool(process.status() == psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False
+
+
+def resume(process: psutil.Process) -> None:
+    """Have a paused process go on; no error if it has ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.resume()
+
+
 def stop(process: psutil.Process, grace_seconds: float) -> None:
-    """Terminate a process, kill it after `grace_seconds`, and wait for its end."""
+    """Terminate a process, kill it after `grace_seconds`, and wait for its end. A paused one is resumed, and drains."""
     try:
         process.terminate()
+        process.resume()
         if not _await_exit(process, grace_seconds):
             process.kill()
             _await_exit(process, KILL_SECONDS)

@@ -162,7 +162,7 @@ class Deployment:
     """How many servers it should have."""
 
     paused: bool = False
-    """Whether the container of its server is paused: it holds its ports and answers nothing."""
+    """Whether its server is paused, by `docker pause` or a signal: it holds its ports and answers nothing."""
 
     nodes: tuple[Node, ...] = ()
     """The machines that run its servers and gateways, by name; empty on an engine of one machine."""

@@ -89,12 +89,20 @@ class EmbeddedEngine:
         return self.observe(name, env)
 
     def recover(self, name: str, env: str) -> tuple[str, ...]:
-        """Discard every server that is not labelled as serving: only a promoted one is."""
+        """Discard every server that is not labelled as serving: only a promoted one is. Resume that if it is paused."""
         leftovers = self._non_serving_dirs(name, env)
         for path in leftovers:
             releases.discard(path)
         removed = [f"the server {path.name} that a killed command left is removed" for path in leftovers]
-        return (*self._adopt(name, env), *removed)
+        return (*self._adopt(name, env), *self._resume(name, env), *removed)
+
+    def _resume(self, name: str, env: str) -> tuple[str, ...]:
+        serving = self.observe(name, env)
+        server = process.find(serving.directory, serving.pid) if serving and serving.paused else None
+        if server is None:
+            return ()
+        process.resume(server)
+        return (f"the server of {name} [{env}] was paused, and is resumed",)
 
     def _adopt(self, name: str, env: str) -> list[str]:
         """Label servers from before there were projects with this project."""

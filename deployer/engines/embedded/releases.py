@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from deployer.engines import process, run_dir
@@ -36,8 +37,9 @@ def require_labels(directory: Path) -> Release:
 
 
 def _deployment(directory: Path, release: Release) -> Deployment:
-    is_running = process.find(directory, release.pid) is not None
-    return release.deployment(directory, serving=release.role == SERVING, running=is_running)
+    server = process.find(directory, release.pid)
+    found = release.deployment(directory, serving=release.role == SERVING, running=server is not None)
+    return dataclasses.replace(found, paused=True) if server is not None and process.is_paused(server) else found
 
 
 def discard(directory: Path) -> None:

@@ -40,6 +40,12 @@ while True:
     time.sleep(60)
 """
 """Its first thread ends when it is told to, and looks like the end of it all; another one still holds the port."""
+DRAINS = """
+import pathlib, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(pathlib.Path(sys.argv[1]).write_text("drained") * 0))
+print("up", flush=True)
+sys.stdin.read()
+"""
 Spawn = Callable[..., subprocess.Popen]
 
 
@@ -168,3 +174,16 @@ def _target(descriptor: Path) -> str:
 def test_a_server_that_cannot_be_started_is_an_engine_error(tmp_path):
     with pytest.raises(EngineError, match="the server cannot be started"):
         process.start([], tmp_path / "gone", tmp_path / "server.log", [])
+
+
+def test_a_paused_server_is_seen_resumed_and_drains_when_it_is_stopped(tmp_path, spawn):
+    child = spawn(str(tmp_path / "end"), process.run_dir_argument(tmp_path), script=DRAINS)
+    found = process.find(tmp_path, child.pid)
+    assert found is not None
+    assert not process.is_paused(found)
+    for resume in (process.resume, lambda server: process.stop(server, 60.0)):
+        found.suspend()
+        eventually(lambda: process.is_paused(found), "the process is paused")
+        resume(found)
+        assert not process.is_paused(found)
+    assert (tmp_path / "end").read_text() == "drained"
