@@ -21,6 +21,7 @@ NAMES = (
     "swarm",
     "serving",
     "serving_ways",
+    "load",
     "serving_start",
     "redeploy",
     "noticed",
