@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 from collections.abc import Coroutine
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
@@ -21,6 +22,7 @@ GC_THRESHOLD = 100_000
 def main(descriptor: int) -> None:
     """Run jobs until the pipe is closed."""
     pipe = Connection(descriptor)
+    _allow_many_connections()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     pipe.send(READY)
@@ -31,6 +33,11 @@ def main(descriptor: int) -> None:
             return
         if message != STOP:  # it came too late
             pipe.send(_run(_measure(pipe, *message)))
+
+
+def _allow_many_connections() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _measure(pipe: Connection, job: Any, began: float) -> Measured:
