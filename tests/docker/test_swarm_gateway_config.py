@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -16,6 +17,7 @@ from support.world import eventually
 from deployer.config.gateway import Gateway
 from deployer.engines.docker.gateway import tls, tokens
 from deployer.engines.swarm.gateway.config import GatewayConfig
+from deployer.engines.swarm.gateway.service import NO_TOKENS
 
 SERVICE, MODEL = f"{PROJECT}-servers", "half_plus_two"
 GATEWAY, SERVER = f"{PROJECT}-gateway", f"{PROJECT}-server"
@@ -96,6 +98,12 @@ def test_haproxy_reads_every_variant(
 def gateway(directory: Path, gateway_image: str) -> Iterator[str]:
     """The REST address of a gateway in a network without a server."""
     config(directory)
+    with running_gateway(directory, gateway_image) as address:
+        yield address
+
+
+@contextmanager
+def running_gateway(directory: Path, gateway_image: str) -> Iterator[str]:
     network = ("--network", docker("network", "create", GATEWAY))
     published = ("--publish", "127.0.0.1::8501", "--publish", "127.0.0.1::8500")
     try:
@@ -130,6 +138,21 @@ def test_a_request_waits_for_a_task(gateway: str, directory: Path, gateway_image
     start_server(directory, gateway_image, 200, STATUS)
     asking.join(SECONDS)
     assert found == [200]
+
+
+def test_a_gateway_without_a_token_refuses_every_client_and_no_tool(directory: Path, gateway_image: str) -> None:
+    tokens.write(directory / "known", {})
+    write(directory / "tokens", NO_TOKENS.text)
+    config(directory, tokens=directory / "known")
+    with running_gateway(directory, gateway_image) as address:
+        start_server(directory, gateway_image, 200, STATUS)
+
+        def answer(bearer: str) -> int:
+            return requests.get(address, headers={"Authorization": f"Bearer {bearer}"}, timeout=SECONDS).status_code
+
+        eventually(lambda: answer("tool") == 200, "the gateway lets deployer in", SECONDS)
+        assert [answer(bearer) for bearer in ("a-token", NO_TOKENS.text.strip(), "no", "x")] == [401] * 4
+        assert requests.get(address, timeout=SECONDS).status_code == 401
 
 
 @pytest.mark.parametrize(

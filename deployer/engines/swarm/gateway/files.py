@@ -69,9 +69,14 @@ def reference(kind: str, object_id: str, object_name: str, file: str) -> dict[st
     return {id_key: object_id, name_key: object_name, "File": target}
 
 
+def name_of(owner: Owner, file: File) -> str:
+    """Return the name of the config or secret of a file."""
+    return owner.object_name(f"{GATEWAY}-{short_digest(file.name, file.digest)}")
+
+
 def ensure(api: SwarmApi, owner: Owner, file: File) -> dict[str, Any]:
     """Create the config or secret of a file if it is missing; return how a container mounts it."""
-    name = owner.object_name(f"{GATEWAY}-{short_digest(file.name, file.digest)}")
+    name = name_of(owner, file)
     return reference(file.kind, create(api, file.kind, name, owner.labels(FILE), file.text), name, file.name)
 
 

@@ -35,6 +35,9 @@ CHANGE = f"{LABEL}change"
 TRIAL = f"{LABEL}gateway_trial"
 """The label of a gateway whose new settings were not accepted yet, while the servers stay."""
 
+NO_TOKENS = File(shared_config.TOKENS, SECRETS, "# no client has a token\n")
+"""The file of the tokens without any: a secret cannot be empty, and HAProxy skips this line."""
+
 REMOVAL_GRACE_SECONDS = 30.0
 
 
@@ -146,6 +149,7 @@ class SwarmGateway:
             token=token_path,
             certificate=certificate_path,
             guarded=bool(settings.get("tokens")),
+            closed=files.name_of(owner, NO_TOKENS) in files.referenced(replace(service, previous=None)),
             settings=settings,
             temporary_settings=tuple(json.loads(service.labels.get(TEMPORARY) or "[]")),
         )
@@ -199,7 +203,8 @@ class SwarmGateway:
         mounts = [files.ensure(self.api, owner, File(spec.CONFIG_FILE, CONFIGS, text))]
         if self.settings.tokens:
             known = shared_config.tokens_file(self.settings)
-            mounts.append(files.ensure(self.api, owner, File(shared_config.TOKENS, SECRETS, known)))
+            file = File(shared_config.TOKENS, SECRETS, known) if known else NO_TOKENS
+            mounts.append(files.ensure(self.api, owner, file))
         certificate = None
         if self.settings.tls:
             certificate = reached.ensure_certificate(self.settings, self._hosts())

@@ -14,7 +14,8 @@ from support.services import LABELS, NAME, task
 from deployer.config.gateway import Gateway
 from deployer.config.swarm import Swarm
 from deployer.engines.docker.names import LABEL
-from deployer.engines.swarm.gateway.service import SwarmGateway
+from deployer.engines.swarm.gateway import files
+from deployer.engines.swarm.gateway.service import NO_TOKENS, SwarmGateway
 from deployer.engines.swarm.inspection import Service
 from deployer.engines.swarm.observer import Observer
 from deployer.engines.swarm.recovery import last_accepted
@@ -103,6 +104,18 @@ def test_a_deployment_is_foreseen_from_the_specifications_before(tmp_path: Path,
     assert left.models == (ServedModel("digits", (1,), (), ("d",)),)
     assert left.gateway is not None
     assert left.gateway.digest == digest
+
+
+@pytest.mark.parametrize(("text", "closed"), [(NO_TOKENS.text, True), ("hash\n", False)], ids=["no token", "a token"])
+def test_a_gateway_that_no_client_has_a_token_for_is_observed_as_closed(tmp_path: Path, text: str, closed: bool):
+    found = gateway_spec("new", "1")
+    secret = files.name_of(files.Owner("shop", "digits", "local"), dataclasses.replace(NO_TOKENS, text=text))
+    found["TaskTemplate"] = {"ContainerSpec": {"Secrets": [{"SecretName": secret}]}}
+    server = SERVICES["accepted"][0]
+    seen = observer(server, Service("g", 1, found), tmp_path).serving("digits", "local")
+    assert seen is not None
+    assert seen.gateway is not None
+    assert seen.gateway.closed is closed
 
 
 @pytest.mark.parametrize("case", ["accepted", "updated by another program"])
