@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from deployer.config.options import LOCATION
 from deployer.errors import DeploymentNotFound, InvalidValue, NotRunning, UsageError
 from deployer.results.deployment import LOST, Deployment
@@ -15,30 +17,36 @@ from deployer.rollout.wrong_names import hint_for_engine, hint_for_model, hint_f
 
 def find(workspace: Workspace, name: str | None) -> Deployment:
     """Return a deployment, by default the one of `deployer.toml`. Raises DeploymentNotFound."""
-    name = deployment_name(workspace, name)
-    observed = workspace.for_deployment(name).engine.observe(name, workspace.spec.env)
-    if observed is None:
-        raise not_deployed_error(workspace, name)
-    return observed
+    return _find(workspace, name, _observe)
 
 
 def find_to_change(workspace: Workspace, name: str | None) -> Deployment:
     """Return a deployment as a change finds it, without what a killed command left. Raises DeploymentNotFound."""
-    name = deployment_name(workspace, name)
-    foreseen = workspace.for_deployment(name).engine.foresee(name, workspace.spec.env)
-    if foreseen is None:
-        raise not_deployed_error(workspace, name)
-    return foreseen
+    return _find(workspace, name, _foresee)
 
 
 def find_or_gone(workspace: Workspace, name: str | None) -> Deployment:
     """Return a deployment as `find_to_change` does, also one that only the history has. Raises DeploymentNotFound."""
+    return _find(workspace, name, _foresee, gone.find)
+
+
+def _find(
+    workspace: Workspace, name: str | None, *sources: Callable[[Workspace, str], Deployment | None]
+) -> Deployment:
+    """Return a deployment from the first source that has it. Raises DeploymentNotFound."""
     name = deployment_name(workspace, name)
-    foreseen = workspace.for_deployment(name).engine.foresee(name, workspace.spec.env)
-    found = foreseen or gone.find(workspace, name)
-    if found is None:
-        raise not_deployed_error(workspace, name)
-    return found
+    for source in sources:
+        if found := source(workspace, name):
+            return found
+    raise not_deployed_error(workspace, name)
+
+
+def _observe(workspace: Workspace, name: str) -> Deployment | None:
+    return workspace.for_deployment(name).engine.observe(name, workspace.spec.env)
+
+
+def _foresee(workspace: Workspace, name: str) -> Deployment | None:
+    return workspace.for_deployment(name).engine.foresee(name, workspace.spec.env)
 
 
 def find_running(workspace: Workspace, name: str | None) -> Deployment:
