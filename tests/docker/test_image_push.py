@@ -116,15 +116,15 @@ def test_credentials_that_fail_are_reported(built: Path, closed: str, docker_con
 
 def test_a_registry_that_is_not_there_is_tried_again_and_reported(built: Path) -> None:
     host = f"127.0.0.1:{free_port()}"
-    ended = deployer("image", "push", "half_plus_two:1", "--tag", f"{host}/half", cwd=built)
-    refused(ended, 6, f"pushing {host}/half:1 to {host} failed: ", "trying again in", f"does not reach {host}")
+    ended = deployer("image", "push", "half_plus_two:1", "--tag", f"{host}/{REPOSITORY}", cwd=built)
+    refused(ended, 6, f"pushing {host}/{REPOSITORY}:1 to {host} failed: ", "trying again in", f"does not reach {host}")
 
 
 def test_a_registry_that_does_not_answer_is_given_as_long_as_was_said(built: Path, monkeypatch) -> None:
     monkeypatch.setenv("DEPLOYER_DOCKER_PULL_SECONDS", "2")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = f"127.0.0.1:{silent.getsockname()[1]}"
-        ended = deployer("image", "push", "half_plus_two:1", "--tag", f"{host}/half", cwd=built)
+        ended = deployer("image", "push", "half_plus_two:1", "--tag", f"{host}/{REPOSITORY}", cwd=built)
     refused(ended, 6, f"to {host} took more than 2 s", "docker.pull_seconds")
 
 
@@ -141,8 +141,10 @@ def test_a_certificate_that_the_engine_does_not_trust_is_reported(built: Path, t
     )  # fmt: skip
     http = f', tls: {{ certificate: "{certificate}", key: "{key}" }}'
     with running(tmp_path / "tls", free_port(), tmp_path / "data", host=host, http=http) as address:
-        ended = deployer("image", "push", "half_plus_two:1", "--tag", f"{address}/half", cwd=built)
-    refused(ended, 6, f"pushing {address}/half:1 to {address} failed: ", f"/etc/docker/certs.d/{address}/ca.crt")
+        ended = deployer("image", "push", "half_plus_two:1", "--tag", f"{address}/{REPOSITORY}", cwd=built)
+    refused(
+        ended, 6, f"pushing {address}/{REPOSITORY}:1 to {address} failed: ", f"/etc/docker/certs.d/{address}/ca.crt"
+    )
 
 
 def test_what_is_no_image_with_models_is_refused(built: Path, gateway_image: str) -> None:
