@@ -52,7 +52,7 @@ def _limit(stage: Stage, seen: Measured) -> str:
     if not stage.rate or seen.sent >= OFFERED_SHARE * due:
         return ""
     if seen.processor >= BUSY_PROCESSOR:
-        return f"the load generator used {seen.processor:.0%} of a processor"
+        return f"the load generator used {seen.processor:.0%} of a processor; --processes adds processes"
     if seen.held_back:
         return f"all {stage.clients:,} connections were waiting for answers"
     return "this machine was too busy to send them"

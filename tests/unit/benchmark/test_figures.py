@@ -48,7 +48,10 @@ def test_a_stage_without_an_answer():
     [
         ({"unsent": 1}, ""),
         ({"unsent": 100, "held_back": 9}, "all 64 connections were waiting for answers"),
-        ({"unsent": 100, "held_back": 9, "processor": 0.97}, "the load generator used 97% of a processor"),
+        (
+            {"unsent": 100, "held_back": 9, "processor": 0.97},
+            "the load generator used 97% of a processor; --processes adds processes",
+        ),
         ({"unsent": 100}, "this machine was too busy to send them"),
     ],
 )
