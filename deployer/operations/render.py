@@ -19,6 +19,7 @@ from deployer.rollout import lost_versions
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import build_launch, check_gpus, resolve_models
+from deployer.rollout.notices import overrides
 from deployer.rollout.render_target import RenderTarget, inherited_address, render_target, suggest_export
 from deployer.rollout.setting_errors import name_origin
 from deployer.rollout.targets import TO_RENDER
@@ -75,9 +76,9 @@ def render(
     else:
         rendered = build_launch(spec, rendering.workspace.engine, models).rendered
         notices = tuple(_engine_choice(rendering.workspace))
-    return dataclasses.replace(
-        rendered, notices=(*rendering.notices, *notices, *_other_versions(rendering, models, form, target))
-    )
+    overridden = overrides.rendered_notices(tuple(overrides.rendered(form, desired, workspace.origins)))
+    others = _other_versions(rendering, models, form, target)
+    return dataclasses.replace(rendered, notices=(*overridden, *rendering.notices, *notices, *others))
 
 
 def _deployed_settings(rendering: RenderTarget, desired: Spec) -> Iterator[str]:

@@ -23,6 +23,8 @@ from deployer.rollout import lost_versions
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import check_gpus, launch_with, resolve_models
+from deployer.rollout.notices import overrides
+from deployer.rollout.notices.overrides import Override
 from deployer.rollout.render_target import stored_versions, suggest_export
 from deployer.rollout.setting_errors import name_origin
 from deployer.rollout.targets import TO_RENDER
@@ -37,6 +39,8 @@ class Environment:
     workload: Workload
     manifests: tuple[Manifest, ...]
     notices: tuple[str, ...]
+    overrides: tuple[Override, ...]
+    """The keys of the file that variables and options override."""
 
     @property
     def namespace(self) -> str | None:
@@ -52,7 +56,9 @@ def render_manifests(form: str, target: str | None, settings: Settings, *, direc
     """
     if not directory:
         rendered = _render(form, target, open_workspace(settings))
-        return Rendered({f"{form}.yaml": layout.document(rendered.manifests, rendered.namespace)}, rendered.notices)
+        overridden = overrides.rendered_notices(rendered.overrides)
+        text = layout.document(rendered.manifests, rendered.namespace)
+        return Rendered({f"{form}.yaml": text}, (*overridden, *rendered.notices))
     _refuse_environment(settings)
     base = _render(form, target, open_workspace(dataclasses.replace(settings, env=DEFAULT_ENV), with_overlay=False))
     overlays = {env: _overlay(form, target, settings, env) for env in _overlay_names(settings)}
@@ -61,8 +67,11 @@ def render_manifests(form: str, target: str | None, settings: Settings, *, direc
         base.namespace,
         {env: (each.manifests, each.namespace) for env, each in overlays.items()},
     )
-    notices = dict.fromkeys((*base.notices, *(note for each in overlays.values() for note in each.notices)))
-    return Rendered(files, (*notices, *_collisions(overlays)))
+    everywhere = (base, *overlays.values())
+    of_all = tuple(override for each in everywhere for override in each.overrides)
+    where = "the base and all overlays" if overlays else ""
+    notices = dict.fromkeys(note for each in everywhere for note in each.notices)
+    return Rendered(files, (*overrides.rendered_notices(of_all, where), *notices, *_collisions(overlays)))
 
 
 def _overlay_names(settings: Settings) -> tuple[str, ...]:
@@ -104,7 +113,8 @@ def _render(form: str, target: str | None, workspace: Workspace) -> Environment:
     manifests = tuple(objects(server)) if form == capabilities.K8S else (kserve.inference_service(server, spec),)
     variables = capabilities.unused_variables(form, workspace.origins)
     notices = (*exports, *variables, *_notices(form, spec, workspace, models))
-    return Environment(spec, server, manifests, notices)
+    overridden = tuple(overrides.rendered(form, desired, workspace.origins))
+    return Environment(spec, server, manifests, notices, overridden)
 
 
 def _traits(spec: Spec, form: str) -> Traits:

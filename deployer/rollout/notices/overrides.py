@@ -1,11 +1,15 @@
-"""The notice about options and variables that another value of `deployer.toml` follows."""
+"""Notices about options and variables that override `deployer.toml`: what the next command, or a render, does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from deployer.config import capabilities, env_file, paths
 from deployer.config.fields import ZERO_SIZE
+from deployer.config.origins import Origins
+from deployer.config.spec import Spec
 from deployer.results.deployment import Deployment
 from deployer.rollout.addresses import taken_by
 from deployer.rollout.notices.reverts import REPLICAS
@@ -14,6 +18,24 @@ from deployer.rollout.workspace import Workspace
 PORTS = ("rest_port", "grpc_port")
 TABLES = {"server": ("host", *PORTS), "docker": (), "gateway": (), "swarm": ()}
 """The tables whose values a server or its gateway has, with the keys that count; empty for all."""
+
+IN_CONFIG = ("models_dir", "templates_dir")
+"""The keys of a single value that the server's own files depend on."""
+NOT_RENDERED = ("engine", "state_dir", env_file.KEY)
+
+
+@dataclass(frozen=True)
+class Override:
+    """A key of the file that a variable or an option overrides in what is rendered."""
+
+    key: str
+    place: str
+    """The key as the file has it: `docker.image`, or `env.staging.docker.image`."""
+
+    says: str
+    origin: str
+    value: str
+    file_name: str
 
 
 def notices(workspace: Workspace, serving: Deployment | None) -> Iterator[str]:
@@ -39,6 +61,42 @@ def notices(workspace: Workspace, serving: Deployment | None) -> Iterator[str]:
             says = " and ".join(f"{key} = {_text(overridden[key])}" for key in keys)
             without = " and ".join(origins.of(key) for key in keys)
             yield f"{origins.file_name} says {says}: the next {command} without {without} {effect}"
+
+
+def rendered(form: str, spec: Spec, origins: Origins) -> Iterator[Override]:
+    """Yield the keys of the file that have another value in a rendered form, because of a variable or an option."""
+    for key, says in origins.file.items():
+        if not origins.is_temporary(key) or not _is_rendered(form, key):
+            continue
+        table, _, name = key.rpartition(".")
+        value = getattr(getattr(spec, table) if table else spec, name)
+        if _comparable(value) != _comparable(_resolved(key, says, origins)):
+            yield Override(key, origins.place(key), _text(says), origins.of(key), _text(value), origins.file_name)
+
+
+def rendered_notices(overrides: Sequence[Override], where: str = "") -> Iterator[str]:
+    """Yield that the next command goes back to what the file says, or `where` the rendered files have another value."""
+    for key in dict.fromkeys(each.key for each in overrides):
+        found = [each for each in overrides if each.key == key]
+        says = " and ".join(dict.fromkeys(f"{each.place} = {each.says}" for each in found))
+        first = found[0]
+        back = f"the next command without {first.origin} goes back to it"
+        effect = f"{where} have {first.value}, and {back}" if where else back
+        yield f"{first.file_name} says {says}: {effect}"
+
+
+def _is_rendered(form: str, key: str) -> bool:
+    """Return whether a form has the value of a key, or is made with it."""
+    if form not in capabilities.FORMS:
+        return key in IN_CONFIG
+    is_unused = isinstance(capabilities.row_of(form, key), capabilities.Unused)
+    return key not in NOT_RENDERED and not is_unused
+
+
+def _resolved(key: str, value: object, origins: Origins) -> object:
+    """Return a value of the file; for a path, from the directory of the file."""
+    is_path = key in paths.PATHS and isinstance(value, str)
+    return paths.resolve(Path(origins.file_name).parent, key, str(value)) if is_path else value
 
 
 def _taken(workspace: Workspace, key: str, value: object) -> str:
