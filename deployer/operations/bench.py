@@ -27,6 +27,11 @@ from deployer.system.files import write_atomically
 from deployer.verification import parity
 from deployer.verification.golden import Tolerance
 
+_FORWARDED = (
+    "requests go through deployer's own connection to {machine}, which adds to each latency and limits the rate: "
+    "a benchmark on that machine, or in its network, measures the server alone"
+)
+
 
 def bench(
     name: str | None = None,
@@ -76,6 +81,7 @@ def bench(
         warmup_seconds=options.warmup,
         stages=stages,
         interrupted=interrupted,
+        notices=(_FORWARDED.format(machine=deployment.machine),) if deployment.forwarded else (),
     )
     if earlier is not None:
         result = _compared(result, earlier)
@@ -104,7 +110,7 @@ def _measure(
 
 def _compared(result: BenchResult, earlier: Earlier) -> BenchResult:
     changes, notices = comparison.changes(result.stages, earlier), tuple(comparison.notices(result, earlier))
-    return dataclasses.replace(result, changes=changes, against=str(earlier), notices=notices)
+    return dataclasses.replace(result, changes=changes, against=str(earlier), notices=(*result.notices, *notices))
 
 
 def _check_report(path: Path) -> None:

@@ -85,6 +85,9 @@ def test_a_deployment_goes_through_its_life_there(project, far):
     assert predicted(project) == 3.0
     succeed(project, "label", NAME, "stable=1")
     assert deployer("smoke", NAME, "--json", cwd=project).json["report"]["ok"]
+    measured = deployer("bench", NAME, "--rate", "5", "--duration", "1", "--json", cwd=project)
+    assert [stage["failed"] for stage in measured.json["stages"]] == [0, 0], measured.err
+    assert far.host in measured.json["notices"][0]
     assert "half_plus_two" in succeed(project, "logs", NAME)
     assert deployer("history", "--json", cwd=project).json["releases"][0]["outcome"] == "succeeded"
     (found,) = [each for each in doctor(project) if each["check"] == "memory"]
