@@ -130,6 +130,8 @@ def test_status_after_a_killed_replacement_shows_what_was_accepted_as_the_plan_d
     assert "half_plus_two:1 alone serves again" in undo
     assert "serving" not in in_process("status", cwd=project).out
     toml.write_text((GATED if gated else ALONE).toml)
+    reload = in_process(*UP[2], "--dry-run", "--json", cwd=project)
+    assert (reload.code, reload.json["plan"]["change"]) == (0, "reload"), reload.err
     assert in_process(*UP[1], "-q", cwd=project).code == 0
     assert in_process("status", "--exit-code", cwd=project).code == 0
 

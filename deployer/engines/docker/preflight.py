@@ -79,4 +79,6 @@ class DockerPreflight:
         config = deployment.directory / run_dir.CONFIG_DIR / MODEL_CONFIG
         with docker_errors(f"looking into {deployment.release}"):
             container = self.host.state.container(deployment)
+            if container.status != "running":
+                return ""  # a killed change stopped it: the next one starts it, and that mounts the directories again
             return mounts.stale(container, self.host.models_dir.resolve(), config, models)
