@@ -69,6 +69,8 @@ class Gate:
         `every_file` is for a preview: a change compares the large files while a candidate starts.
         """
         if change in SAME_SERVERS:
+            if every_file and change is Change.NOTHING:
+                self.check_files()  # as the check of the running server does
             return
         self.progress(Phase("checking files, signatures and memory"))
         self.check_read_files(change, observed, every_file=every_file)

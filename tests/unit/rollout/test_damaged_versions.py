@@ -93,6 +93,14 @@ def test_the_first_server_of_a_damaged_version_is_not_started(project: Project, 
     assert not project.platform.all()
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("damage", [append, remove])
+def test_a_version_that_serves_and_is_damaged_is_not_up_to_date(serving: Project, damage, dry_run):
+    file = damage(serving, 1)
+    refused(lambda: serving.up(f"{NAME}:1", dry_run=dry_run), file, 1)
+    serving.check(1)
+
+
 @pytest.mark.parametrize("damage", [append, replace_unseen])
 def test_a_label_is_not_moved_to_a_damaged_version(serving: Project, damage):
     file = damage(serving, 2)
