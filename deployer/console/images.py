@@ -30,3 +30,4 @@ def show_built(result: ImageBuilt, *, verbose: bool = False, quiet: bool = False
 def show_pushed(result: ImagePushed) -> None:
     """Print the reference by digest."""
     out(result.reference)
+    show_notices(result.notices)

@@ -6,6 +6,7 @@ from deployer.config.options import Settings
 from deployer.results.checks import Report
 from deployer.results.images import ImageBuilt
 from deployer.results.progress import Phase, Progress, no_progress
+from deployer.rollout import image_names
 from deployer.rollout.model_image import TRIAL_ENV, ImagePlan, check_models, plan_image, verify_image
 from deployer.rollout.workspace import open_workspace
 
@@ -21,7 +22,7 @@ def image_build(
 
     The image has the models with their golden sets, the server's configuration and its flags. It gets its name once a
     server of it has passed the gate. Equal inputs give an image of the same id: what is deployed, the time and the
-    engine do not matter. `tag` is its name, REPOSITORY[:TAG].
+    engine do not matter. `tag` is its name, REPOSITORY[:TAG]; a notice tells that it moves from another image.
 
     Raises ModelError, ConfigError, InvalidValue, TemplateError, EngineError, NotReady, VerificationFailed, LockHeld.
     """
@@ -39,7 +40,7 @@ def image_build(
             progress(Phase(f"adding {image.size / 1e6:,.1f} MB to {plan.workspace.spec.docker.image}"))
         loaded = images.load(image, progress) if created else image.id
         report = _verify(plan, loaded, progress)
-        images.name(loaded, name)
+        moved = image_names.give(images, loaded, name)
     return ImageBuilt(
         image=name,
         id=image.id,
@@ -49,7 +50,7 @@ def image_build(
         created=created,
         digests=images.digests(loaded),
         report=report,
-        notices=plan.notices,
+        notices=(*plan.notices, *moved),
     )
 
 

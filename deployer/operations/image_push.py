@@ -8,12 +8,13 @@ import shlex
 from deployer import engines
 from deployer.config.options import Settings
 from deployer.config.spec import Gateway
-from deployer.engines.docker.model_image.engine_images import ModelImages
 from deployer.engines.docker.model_image.names import check_name, with_tag
-from deployer.errors import EngineError, UsageError
+from deployer.errors import UsageError
 from deployer.results.images import ImagePushed
 from deployer.results.progress import Progress, no_progress
+from deployer.rollout import image_names
 from deployer.rollout.model_image import plan_image
+from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.targets import STORED
 from deployer.rollout.workspace import Workspace, open_workspace
 
@@ -27,23 +28,26 @@ def image_push(
 ) -> ImagePushed:
     """Push the image that `image build` made of NAME[:VERSION] or of `deployer.toml`, or an image by its name.
 
-    `tag` is the name to push it under, REPOSITORY[:TAG]. Credentials are those of `docker login`. What may be over a
-    moment later is tried again, within `docker.pull_seconds`.
+    An image that has other contents than the versions of the store is not pushed, whatever its name. `tag` is the name
+    to push it under, REPOSITORY[:TAG]; a notice tells that it moves from another image. Credentials are those of
+    `docker login`. What may be over a moment later is tried again, within `docker.pull_seconds`.
 
     Raises InvalidValue, UsageError, ModelNotFound, EngineError.
     """
     workspace = open_workspace(settings or Settings(), "image push")
     images = engines.docker_engine(dataclasses.replace(workspace.spec, gateway=Gateway())).model_images
     if target is None or _is_stored(workspace, target):
-        source, name = _built_name(workspace, images, target, tag)
+        plan = plan_image(workspace, target)
+        name, image = plan.name(tag), image_names.built_image(plan, tag, _build_command(workspace, target, tag))
     else:
         source = _image_name(target)
         name = check_name(with_tag(tag, source.rpartition(":")[2])) if tag else source
-    images.contents(source)
-    if name != source:
-        images.name(source, name)
-    digest = images.push(name, progress)
-    return ImagePushed(name, images.id(name), digest, f"{name.rpartition(':')[0]}@{digest}")
+        images.contents(source)
+        image = images.id(source)
+    with collect_notices() as notices:
+        notices.extend(image_names.give(images, image, name))
+        digest = images.push(name, progress)
+    return ImagePushed(name, image, digest, f"{name.rpartition(':')[0]}@{digest}", tuple(notices))
 
 
 def _is_stored(workspace: Workspace, target: str) -> bool:
@@ -62,12 +66,8 @@ def _image_name(target: str) -> str:
     return check_name(with_tag(target, "latest"))
 
 
-def _built_name(workspace: Workspace, images: ModelImages, target: str | None, tag: str | None) -> tuple[str, str]:
-    """Return the name that a built image has on the engine, and the one to push it under. Raises EngineError."""
-    plan = plan_image(workspace, target)
-    default, name = plan.name(None), plan.name(tag)
-    for built in (name, default):
-        if images.has(built):
-            return built, name
-    arguments = f"{target or ''}{f' --tag {shlex.quote(tag)}' if tag else ''}{workspace.up_options}"
-    raise EngineError(f"the engine has no image {default}", hint=f"deployer image build {arguments.strip()} builds it")
+def _build_command(workspace: Workspace, target: str | None, tag: str | None) -> str:
+    """Return the command that builds the image."""
+    named = [target] if target else []
+    tagged = ["--tag", tag] if tag else []
+    return f"{shlex.join(['deployer', 'image', 'build', *named, *tagged])}{workspace.up_options}"

@@ -48,3 +48,5 @@ class ImagePushed:
 
     reference: str
     """REPOSITORY@DIGEST, which always means this image."""
+
+    notices: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """Push an image with the model inside.
 
-Sends an image that `image build` made to its registry, with the credentials of docker login, and prints the reference
-by digest.
+Sends the image that `image build` made of NAME[:VERSION] to its registry, with the credentials of docker login, and
+prints the reference by digest. An image with other contents than the store's is refused.
 
 deployer image push digits:2
 deployer image push registry.example.com/team/digits:2
@@ -25,7 +25,7 @@ def image_push(
         str | None, Argument(metavar="NAME[:VERSION] | IMAGE", help="Unset: the models of deployer.toml.")
     ] = None,
     tag: Annotated[
-        str | None, Option(metavar="REPOSITORY[:TAG]", help="Push it under this name, which the image gets, too.")
+        str | None, Option(metavar="REPOSITORY[:TAG]", help="Push it under this name; a tag moves to this image.")
     ] = None,
     *,
     settings: Annotated[Settings, PROJECT, STORE],

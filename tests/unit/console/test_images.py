@@ -34,4 +34,11 @@ def test_a_quiet_build_prints_the_name_alone(capsys):
 
 def test_a_push_prints_the_reference_by_digest(capsys):
     console.images.show_pushed(PUSHED)
-    assert capsys.readouterr().out == "r.io/m@sha256:2\n"
+    assert capsys.readouterr() == ("r.io/m@sha256:2\n", "")
+
+
+def test_a_push_notes_on_stderr_that_a_tag_moved(capsys):
+    console.images.show_pushed(dataclasses.replace(PUSHED, notices=("it moved",)))
+    shown = capsys.readouterr()
+    assert shown.out == "r.io/m@sha256:2\n"
+    assert "it moved" in shown.err

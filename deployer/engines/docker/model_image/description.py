@@ -58,13 +58,14 @@ def describe(launch: Launch, settings: Docker) -> ImageDescription:
     return ImageDescription(
         base=settings.image,
         model_paths=tuple(f"{model.name}/{version}" for model in launch.models for version in model.versions),
-        labels={**_contents(launch).labels(), **_oci_labels(launch, settings.image)},
+        labels={**contents_of(launch).labels(), **_oci_labels(launch, settings.image)},
         user=settings.user,
         arguments=tuple(server_arguments(launch)),
     )
 
 
-def _contents(launch: Launch) -> Contents:
+def contents_of(launch: Launch) -> Contents:
+    """Return what the image of a launch has inside."""
     files = {"batching": BATCHING_CONFIG, "monitoring": MONITORING_CONFIG}
     tables = tuple(table for table, name in files.items() if name in launch.rendered.files)
     return Contents(launch.name, launch.models, launch.flags, tables)

@@ -53,11 +53,16 @@ class ModelImages:
         settings = self.host.settings
         return Loader(self.host.client, image, settings.image, settings.pull_seconds, progress).load()
 
-    def name(self, image: str, name: str) -> None:
-        """Give an image of the engine the name REPOSITORY:TAG. Raises EngineError."""
+    def name(self, image: str, name: str) -> str:
+        """Give an image of the engine the name REPOSITORY:TAG, and return the id of the image that it named before.
+
+        Raises EngineError.
+        """
+        before = find_image(self.host.client, name)
         repository, _, tag = name.rpartition(":")
         with docker_errors(f"naming the image {name}"):
             self.host.client.api.tag(image, repository, tag)
+        return before.id if before and before.id != self.id(image) else ""
 
     def remove_unnamed(self, image: str) -> None:
         """Remove an image that has no name, unless a container uses it."""
