@@ -24,7 +24,7 @@ def render_template(template: str, /, templates_dir: Path | None = None, **value
     import jinja2
 
     try:
-        return _environment(templates_dir).get_template(f"{template}.j2").render(values)
+        return _environment(templates_dir and templates_dir.absolute()).get_template(f"{template}.j2").render(values)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(f"{error.filename or template + '.j2'}, line {error.lineno}: {error.message}") from error
     except jinja2.TemplateError as error:
