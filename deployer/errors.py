@@ -407,7 +407,7 @@ class LockHeld(DeployerError):
 class DeploymentNotFound(DeployerError):
     """There is no such deployment.
 
-    Cause: a mistyped name, another environment or project, or it was taken down.
+    Cause: a mistyped name, another environment, project or Docker Engine, or it was taken down.
     Remedy: `deployer status --all` lists the environments, `--all-projects` all of them.
     """
 

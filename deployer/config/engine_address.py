@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -36,6 +37,18 @@ class EngineAddress:
     def is_remote(self) -> bool:
         """Whether the engine is on another machine."""
         return self.scheme != UNIX
+
+    @property
+    def canonical(self) -> str:
+        """The address in the form that is the same for each way to write it."""
+        if self.scheme == UNIX:
+            is_default = os.path.realpath(self.path) == os.path.realpath(DEFAULT_SOCKET)
+            return f"{UNIX}://{DEFAULT_SOCKET if is_default else self.path}"
+        user = f"{self.user}@" if self.user else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host.lower()
+        port = f":{self.port}" if self.port else ""
+        path = "" if self.path in ("", DEFAULT_SOCKET) else self.path
+        return f"{self.scheme}://{user}{host}{port}{path}"
 
     @property
     def is_loopback(self) -> bool:

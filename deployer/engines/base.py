@@ -91,6 +91,12 @@ class Traits:
     machine: str = ""
     """The machine where servers run, if it is not this one."""
 
+    address: str = ""
+    """The address at which the engine is asked, the same for each way to write it; empty if it is asked at none."""
+
+    selected_by: str = ""
+    """The setting that selects that address, such as `DOCKER_HOST`; empty for the default engine."""
+
     fingerprint: object = None
 
     def models_root(self, models_dir: Path) -> str:

@@ -15,7 +15,7 @@ from deployer.errors import DeploymentNotFound, EngineError, LedgerError
 from deployer.results.changes import DownResult
 from deployer.results.deployment import GONE, LOST, Deployment
 from deployer.results.progress import Phase, Progress, no_progress
-from deployer.rollout import gone, image_copies, lookup, other_deployments
+from deployer.rollout import gone, image_copies, lookup, other_deployments, other_engines
 from deployer.rollout import plan as planning
 from deployer.rollout.journal import record_release
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
@@ -101,7 +101,11 @@ def _nothing_deployed(workspace: Workspace, *, all_projects: bool) -> Deployment
 def _deployments(workspace: Workspace, engine: Engine, all_projects: bool) -> list[tuple[Engine, tuple[str, str]]]:
     others = engine.inventory.other_projects() if all_projects else ()
     opened = (dataclasses.replace(workspace, engines=(each,)) for each in (engine, *others))
-    return [(each.engine, key) for each in opened for key in (*each.engine.inventory.names(), *_gone_keys(each))]
+    return [
+        (each.engine, key)
+        for each in opened
+        for key in (*each.engine.inventory.names(), *_gone_keys(each), *other_engines.keys(each))
+    ]
 
 
 def _gone_keys(workspace: Workspace) -> Iterator[tuple[str, str]]:
@@ -149,6 +153,8 @@ def _down(
     if lost and key not in engine.inventory.names():  # do not create the lock and the history again
         removal = planning.plan_removal(lost[-1])
         return DownResult(name, env, engine.traits.name, removal, engine.traits.project, state_dir)
+    if _is_on_other_engine(workspace, engine, name, env):
+        return None
     with workspace.lock(engine, name, env):
         notices.extend(engine.recover(name, env))
         observed = engine.observe(name, env)
@@ -174,9 +180,24 @@ def _down(
     return None if plan is None else DownResult(name, env, engine.traits.name, plan, engine.traits.project, state_dir)
 
 
+def _is_on_other_engine(workspace: Workspace, engine: Engine, name: str, env: str) -> bool:
+    """Return whether a deployment is on another engine of the workspace, which is asked for it, too.
+
+    Raises DeploymentNotFound if it is on an engine that is not asked: that one needs what a removal would delete.
+    """
+    asked = dataclasses.replace(workspace, engines=(engine,))
+    address = other_engines.address_of(asked, name, env)
+    if not address or engine.observe(name, env):
+        return False
+    refused = other_engines.error(asked, "down", name, env)
+    if refused is not None and address not in {each.traits.address for each in workspace.engines}:
+        raise refused
+    return True
+
+
 def _record_elsewhere(state_dir: Path, engine: Engine, removed: Deployment) -> Iterator[str]:
     """Record a removal in the history that a deployment came from, too; yield a notice if that is not possible."""
-    ledger = Ledger(state_dir / LEDGER_FILE, engine.traits.project)
+    ledger = Ledger(state_dir / LEDGER_FILE, engine.traits.project, engine.traits.address)
     if not ledger.path.is_file():
         return
     try:
@@ -195,6 +216,7 @@ def _record_and_remove(
     progress(Phase("stopping {} [{}] on {}".format(*key, engine.traits.name)))
     plan = planning.plan_removal(removed)
     with record_release(ledger, removed, plan, engine.traits.name) as record:
+        record.started(removed.release)
         for step in plan.steps:
             record.step(step)
             engine.remove(*key)

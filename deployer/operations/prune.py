@@ -70,7 +70,8 @@ def _ledgers(workspace: Workspace) -> set[Ledger]:
 
     That of another project is in the state directory of its deployments, which may be another than the engine's.
     """
-    own = {dataclasses.replace(each.ledger, project="") for each in open_each_environment(workspace.settings)}
+    opened = open_each_environment(workspace.settings)
+    own = {dataclasses.replace(each.ledger, project="", address="") for each in opened}
     return own | {Ledger(run_dir.state_dir(seen.directory) / LEDGER_FILE, "") for _, seen in _others(workspace)}
 
 

@@ -16,7 +16,7 @@ from deployer.results.launch import NamedImage
 from deployer.results.progress import Note, Progress, no_progress
 from deployer.results.running import DeploymentStatus
 from deployer.results.served import format_models
-from deployer.rollout import gone, health, killed_releases, lookup, other_deployments
+from deployer.rollout import gone, health, killed_releases, lookup, other_deployments, other_engines
 from deployer.rollout.addresses import exposure
 from deployer.rollout.causes import image_change
 from deployer.rollout.restart import config_note, restart_hint
@@ -60,6 +60,7 @@ def status(
         progress(Note(_nothing_deployed(workspace, tuple(each.deployment for each in observed.values()), all_projects)))
     if not failures:
         _note_gone(workspace, found, None if all_envs else workspace.spec.env, progress)
+        _note_other_engines(workspace, found, None if all_envs else workspace.spec.env, progress)
     _note_unused_gateway(workspace, shown, progress)
     if not all_projects:
         _note_other_directories(workspace, shown, progress)
@@ -115,6 +116,18 @@ def _note_gone(workspace: Workspace, found: Collection[_Found], env: str | None,
             hint = restart_hint(opened, each, f"serves {format_models(each.models)} again")
             left = "; its gateway still holds the ports" if engine.leftovers(each.name, each.env) else ""
             progress(Note(f"{gone.note(each)}{left}: {hint}"))
+
+
+def _note_other_engines(workspace: Workspace, found: Collection[_Found], env: str | None, progress: Progress) -> None:
+    """Show the deployments that were made on an engine at another address, with the command that asks that one."""
+    has = {(each.deployment.name, each.deployment.env) for each in found}
+    asked = {engine.traits.address for engine in workspace.engines}
+    for engine in workspace.engines:
+        opened = dataclasses.replace(workspace, engines=(engine,))
+        for key in other_engines.keys(opened, env):
+            if key not in has and other_engines.address_of(opened, *key) not in asked:
+                command = other_engines.hint(opened, "status", *key)
+                progress(Note(f"{other_engines.note(opened, *key)}: {command} shows that one"))
 
 
 def _note_other_directories(workspace: Workspace, shown: Collection[_Found], progress: Progress) -> None:

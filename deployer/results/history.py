@@ -50,7 +50,9 @@ class Release:
     store: str = ""
     """The directory of the store that its versions were read from; empty if it is unknown."""
     server: str = ""
-    """The server that it started as its candidate; empty if it started none."""
+    """The server that it started as its candidate, or removed; empty if it did neither."""
+    address: str = ""
+    """The address of the engine; empty for the embedded engine, and for a release of an older deployer."""
 
 
 @dataclass(frozen=True)

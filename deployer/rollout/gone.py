@@ -11,9 +11,8 @@ from pathlib import Path
 
 from deployer.errors import LedgerError
 from deployer.results.deployment import GONE, Deployment, Endpoints
-from deployer.results.history import Outcome
-from deployer.results.plan import Change
 from deployer.results.served import format_models
+from deployer.rollout import other_engines
 from deployer.rollout.release_settings import ReleaseSettings
 from deployer.rollout.workspace import Workspace
 
@@ -41,14 +40,17 @@ def find_all(workspace: Workspace, known: Iterable[Deployment], env: str | None 
 
 
 def last_state(workspace: Workspace, name: str, env: str) -> Deployment | None:
-    """Return a deployment that the engine does not have as its last successful release made it; None if removed."""
+    """Return a deployment that the engine does not have as its last successful release there made it.
+
+    None if it was removed, or deployed on an engine at another address.
+    """
     engine, ledger = workspace.engine, workspace.ledger
     kind = engine.traits.name
     with suppress(LedgerError):
-        last = next(iter(ledger.releases(name, env, kind, Outcome.SUCCEEDED)), None)
-        if last is None or last.change == Change.REMOVE.value:
+        last = other_engines.last_here(workspace, name, env)
+        if last is None:
             return None
-        settings = ledger.settings(name, env, kind) or ReleaseSettings()
+        settings = ledger.settings_of(last.number) or ReleaseSettings()
         return Deployment(
             name=name,
             env=env,

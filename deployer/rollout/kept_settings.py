@@ -13,7 +13,7 @@ from deployer.errors import InvalidValue, LedgerError
 from deployer.results.deployment import Deployment
 from deployer.results.history import Outcome
 from deployer.results.plan import Change
-from deployer.rollout import addresses
+from deployer.rollout import addresses, other_engines
 from deployer.rollout.notices import kept, reverts
 from deployer.rollout.notices.kept import Recorded
 from deployer.rollout.release_settings import ReleaseSettings
@@ -85,6 +85,8 @@ def _recorded(workspace: Workspace, observed: Deployment | None) -> ReleaseSetti
         return settings
     key = workspace.spec.deployment, workspace.spec.env, workspace.engine.traits.name
     with suppress(LedgerError):
+        if observed is None and other_engines.address_of(workspace, *key[:2]):
+            return settings
         last = workspace.ledger.settings(*key)
         if last is not None and observed is None:
             return last

@@ -37,7 +37,7 @@ create table if not exists releases (
     name text not null, env text not null, engine text not null, change text not null, models text not null,
     who text not null, began text not null, seconds real, outcome text not null, detail text not null default '',
     project text not null default '', store text not null default '',
-    server text not null default ''
+    server text not null default '', address text not null default ''
 );
 create table if not exists figures (release integer primary key, traffic text not null) without rowid;
 create table if not exists settings (release integer primary key, recorded text not null) without rowid;
@@ -46,9 +46,9 @@ create table if not exists steps (
     primary key (release, position)
 ) without rowid;
 """
-COLUMNS = "number, name, env, engine, change, models, who, began, seconds, outcome, detail, store, server"
+COLUMNS = "number, name, env, engine, change, models, who, began, seconds, outcome, detail, store, server, address"
 ADDED_COLUMNS = {
-    "releases": dict.fromkeys(("project", "store", "server"), "text not null default ''"),
+    "releases": dict.fromkeys(("project", "store", "server", "address"), "text not null default ''"),
     "steps": {"private": "integer not null default 0"},
 }
 """Columns that older ledgers lack, by table, with their types."""
@@ -61,6 +61,9 @@ class Ledger:
     path: Path
     project: str = ""
     """Only its releases are read; empty for all. Older releases have no project, and every project sees them."""
+
+    address: str = ""
+    """The address of the engine, which each new release records."""
 
     connection: sqlite3.Connection | None = None
     """A connection that stays open for several entries."""
@@ -90,11 +93,12 @@ class Ledger:
             reason,
             self.project,
             store,
+            self.address,
         )
         with self._open() as db:
             written = db.execute(
                 "insert into releases (name, env, engine, change, models, who, began, outcome, detail, project,"
-                " store) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " store, address) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
             return int(written.lastrowid or 0)
@@ -109,7 +113,7 @@ class Ledger:
             )
 
     def started(self, number: int, server: str) -> None:
-        """Write which server a release has started as its candidate."""
+        """Write which server a release has started as its candidate, or has removed."""
         with self._open() as db:
             db.execute("update releases set server = ? where number = ?", (server, number))
 
@@ -265,7 +269,8 @@ def _add_columns(db: sqlite3.Connection) -> None:
 
 
 def _release(row: tuple[Any, ...]) -> Release:
-    number, name, env, engine, change, models, who, began, seconds, outcome, detail, store, server, traffic = row
+    number, name, env, engine, change, models, who, began, seconds, outcome, detail, *rest = row
+    store, server, address, traffic = rest
     figures = _figures(traffic) if traffic else None
     return Release(
         number,
@@ -282,6 +287,7 @@ def _release(row: tuple[Any, ...]) -> Release:
         figures,
         store,
         server,
+        address,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from deployer.config.options import LOCATION
@@ -9,7 +10,7 @@ from deployer.errors import DeploymentNotFound, InvalidValue, NotRunning, UsageE
 from deployer.results.deployment import LOST, Deployment
 from deployer.results.model import check_name
 from deployer.results.served import ServedModel, format_models
-from deployer.rollout import gone, next_steps
+from deployer.rollout import gone, next_steps, other_engines
 from deployer.rollout.other_deployments import hint_for_directories, hint_for_other_projects, hint_for_project
 from deployer.rollout.workspace import Workspace
 from deployer.rollout.wrong_names import hint_for_engine, hint_for_model, hint_for_version
@@ -83,6 +84,9 @@ def not_deployed_error(workspace: Workspace, name: str) -> DeploymentNotFound:
             f"the state directory of {name} [{workspace.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
             hint=_serve_again_hint(workspace, lost[0]),
         )
+    verb, asked = workspace.command or "status", _asked(workspace, name)
+    if elsewhere := other_engines.error(asked, verb, name, workspace.spec.env):
+        return elsewhere
     if gone_server := gone.find(workspace, name):
         hint = _serve_again_hint(workspace, gone_server, f"serves {format_models(gone_server.models)} again")
         return DeploymentNotFound(gone.note(gone_server), hint=hint)
@@ -93,6 +97,11 @@ def not_deployed_error(workspace: Workspace, name: str) -> DeploymentNotFound:
     steps = hint_for_model(workspace, name, deployed) or deploy_hint(workspace, deployed, name)
     hints = (hint_for_project(workspace, name), steps, hint_for_other_projects(workspace, name))
     return DeploymentNotFound(problem, hint="; ".join(filter(None, hints)))
+
+
+def _asked(workspace: Workspace, name: str) -> Workspace:
+    """Return the workspace with the engine that is asked for a deployment."""
+    return dataclasses.replace(workspace, engines=workspace.engines_with(name)[:1])
 
 
 def deploy_hint(workspace: Workspace, deployed: tuple[Deployment, ...] = (), name: str | None = None) -> str:
@@ -122,6 +131,10 @@ def deployment_name(workspace: Workspace, name: str | None) -> str:
         return names[0]
     if names:
         raise InvalidValue(f"which of {', '.join(names)}?", hint="name one of them")
+    if elsewhere := next(other_engines.keys(workspace, workspace.spec.env), None):
+        refused = other_engines.error(workspace, workspace.command or "status", *elsewhere)
+        if refused is not None:
+            raise refused
     hints = (hint_for_directories(workspace, workspace.command or "status"), deploy_hint(workspace, deployed))
     problem = f"nothing is deployed in [{workspace.spec.env}]"
     raise DeploymentNotFound(problem, hint="; ".join(filter(None, hints)))

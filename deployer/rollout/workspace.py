@@ -80,7 +80,7 @@ class Workspace:
 
     def ledger_of(self, engine: Engine) -> Ledger:
         """Return the history of the project that an engine works for."""
-        return Ledger(engine.traits.state_dir / LEDGER_FILE, engine.traits.project)
+        return Ledger(engine.traits.state_dir / LEDGER_FILE, engine.traits.project, engine.traits.address)
 
     @property
     def tolerance(self) -> Tolerance:

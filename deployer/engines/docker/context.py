@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,17 @@ def address(environ: Mapping[str, str] = os.environ) -> str:
         return environ["DOCKER_HOST"]
     name = choose(None, environ).context
     return DEFAULT_ADDRESS if name == DEFAULT_CONTEXT else _context_host(_config_dir(environ), name)
+
+
+def named_by(has_address: Callable[[str], bool], environ: Mapping[str, str] = os.environ) -> str:
+    """Return the name of a docker context whose engine has an address that is asked for; empty if none has."""
+    config_dir = _config_dir(environ)
+    for meta_file in sorted((config_dir / "contexts" / "meta").glob("*/meta.json")):
+        with contextlib.suppress(OSError, ValueError, RecursionError, EngineUnavailable):
+            name = str(_read_object(meta_file).get("Name") or "")
+            if name and has_address(_context_host(config_dir, name)):
+                return name
+    return ""
 
 
 def tls_files(host: str | None = None, environ: Mapping[str, str] = os.environ) -> TlsFiles | None:

@@ -77,6 +77,8 @@ class DockerEngine:
             image=host.settings.image,
             in_image=host.in_image,
             machine=self._machine(),
+            address=host.canonical_address,
+            selected_by=host.selected_by,
             fingerprint={
                 **recorded_settings(host.settings, self._store),
                 "environment": dict.fromkeys(names),

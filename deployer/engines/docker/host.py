@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
 from docker import DockerClient
 
+from deployer.config.engine_address import parse_address
 from deployer.config.project import FALLBACK_PROJECT
 from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker import context as docker_context
@@ -21,7 +23,7 @@ from deployer.engines.docker.inspection import EngineInfo, Image
 from deployer.engines.docker.machine import LocalMachine, Machine
 from deployer.engines.docker.names import CONTENTS, LABEL
 from deployer.engines.docker.state import DockerState
-from deployer.errors import EngineUnavailable
+from deployer.errors import EngineUnavailable, InvalidValue
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,18 @@ class DockerHost:
     def address(self) -> str:
         """The address of the engine, such as `unix:///var/run/docker.sock`. Raises EngineUnavailable."""
         return self.settings.host or docker_context.address()
+
+    @property
+    def canonical_address(self) -> str:
+        """The address in the form that is the same for each way to write it; empty if there is none to use."""
+        with contextlib.suppress(EngineUnavailable, InvalidValue):
+            return parse_address(self.address).canonical
+        return ""
+
+    @property
+    def selected_by(self) -> str:
+        """The setting that selects the engine; empty for the default one."""
+        return docker_context.choose(self.settings.host).source
 
     @cached_property
     def client(self) -> DockerClient:

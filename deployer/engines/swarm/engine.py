@@ -72,6 +72,8 @@ class SwarmEngine:
             image=host.settings.image,
             in_image=True,
             replicated=True,
+            address=host.canonical_address,
+            selected_by=host.selected_by,
             fingerprint={
                 **recorded_settings(host.settings, None),
                 "swarm": json.loads(json.dumps(placed)),

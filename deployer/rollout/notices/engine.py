@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deployer.results.deployment import Deployment
+from deployer.rollout import other_engines
 from deployer.rollout.workspace import Workspace
 
 KEY = "engine"
@@ -14,6 +15,9 @@ def notices(workspace: Workspace, observed: Deployment | None) -> Iterator[str]:
     """Yield the notices about the engine of a deployment; `observed` is None for a new one."""
     if observed is None and (choice := _choice(workspace)):
         yield choice
+    spec = workspace.spec
+    if observed is None and (elsewhere := other_engines.note(workspace, spec.deployment, spec.env)):
+        yield f"{elsewhere}: {other_engines.hint(workspace, 'status', spec.deployment, spec.env)} shows that one"
     origins, engine = workspace.origins, workspace.spec.engine
     variable, in_file = origins.variables.get(KEY, ""), origins.file.get(KEY, engine)
     if origins.of(KEY) == variable != "" and in_file != engine:

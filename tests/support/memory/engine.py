@@ -41,21 +41,26 @@ class MemoryEngine:
     settings: Docker | None = None
     """Those of its containers, where it stands in for an engine with containers."""
 
+    address: str = ""
+    """Where it is asked: at each address is another engine."""
+
     @property
     def platform(self) -> Platform:
         """Where the servers are, and what a test lets go wrong."""
-        return platform_of(self.state_dir)
+        return platform_of(self.state_dir, self.address)
 
     @property
     def traits(self) -> Traits:
         return Traits(
             name="memory",
-            id=str(self.state_dir.resolve()),
+            id=self.address or str(self.state_dir.resolve()),
             project=self.project,
             state_dir=self.state_dir,
             zero_downtime=self.platform.seamless,
             can_restart=self.platform.revives,
             replicated=self.replicated,
+            address=self.address,
+            selected_by="docker.host" if self.address else "",
             image=self.settings.image if self.settings else "",
             fingerprint=dataclasses.asdict(self.settings) if self.settings else None,
         )

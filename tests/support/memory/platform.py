@@ -94,15 +94,15 @@ class Platform:
             running.end()
 
 
-_PLATFORMS: dict[Path, Platform] = {}
+_PLATFORMS: dict[tuple[Path, str], Platform] = {}
 
 
-def platform_of(state_dir: Path) -> Platform:
-    """The platform of a state directory: engines of that directory share it."""
-    resolved = _resolved(state_dir.absolute())
-    if resolved not in _PLATFORMS:
-        _PLATFORMS[resolved] = Platform()
-    return _PLATFORMS[resolved]
+def platform_of(state_dir: Path, address: str = "") -> Platform:
+    """The platform of a state directory at an address: engines of that directory and address share it."""
+    key = _resolved(state_dir.absolute()), address
+    if key not in _PLATFORMS:
+        _PLATFORMS[key] = Platform()
+    return _PLATFORMS[key]
 
 
 @cache

@@ -51,6 +51,9 @@ class Project:
     def engine(self) -> MemoryEngine:
         return MemoryEngine(self.state_dir, PROJECT)
 
+    def engine_at(self, address: str) -> MemoryEngine:
+        return MemoryEngine(self.state_dir, PROJECT, address=address)
+
     def settings(self, **more: Any) -> deployer.Settings:
         """Any ports, and deadlines that a broken server reaches soon."""
         chosen = {"project": PROJECT, "rest_port": 0, "grpc_port": 0, "timeout": 5.0, **more}

@@ -21,7 +21,7 @@ DEPLOYED = Deployment(
 
 
 def workspace(selected: str, problem: str = "", origins: Origins | None = None, **spec: Any) -> Workspace:
-    engine: Any = SimpleNamespace(traits=SimpleNamespace(name=selected))
+    engine: Any = SimpleNamespace(traits=SimpleNamespace(name=selected, address="", selected_by=""))
     return Workspace(Spec(**spec), (engine,), Settings(), problem, origins=origins or Origins())
 
 

@@ -1,0 +1,42 @@
+"""Another engine is selected than the one that serves: it serves on, with all that it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import far as engines
+from support.cli import ANY_PORTS
+from support.cluster import Cluster
+from support.deploying import deployer, refused, up
+
+NAME = "half_plus_two"
+ASKED = "this command asks unix:///var/run/docker.sock"
+
+
+def files(project: Path) -> set[Path]:
+    return {path for path in (project / ".deployer" / "docker").rglob("*") if path.is_file()}
+
+
+def test_commands_that_ask_this_machine_name_the_engine_that_serves(project, cluster: Cluster, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_GATE_SKIP", "true")
+    with engines.selected(cluster, "tls", project, monkeypatch) as far:
+        up(project, f"{NAME}:1", *ANY_PORTS)
+        before = files(project)
+        with pytest.MonkeyPatch.context() as here:
+            here.delenv("DOCKER_HOST")
+            status = deployer("status", cwd=project)
+            assert f"was deployed on {far.address}; {ASKED}" in status.err
+            for command in ("status", "predict", "logs", "down"):
+                command_there = f"DOCKER_HOST={far.address} deployer {command} {NAME}"
+                ended = deployer(command, NAME, cwd=project)
+                refused(ended, 10, f"was deployed on {far.address}; {ASKED}", command_there)
+            plan = deployer("plan", f"{NAME}:1", "--json", cwd=project).json
+            assert plan["plan"]["steps"][0]["cause"] == "nothing is deployed under this name"
+            assert any(f"was deployed on {far.address}" in note for note in plan["notices"])
+            assert deployer("down", "--all", cwd=project).code == 10
+        assert files(project) == before
+        (shown,) = deployer("status", "--json", cwd=project).json["deployments"]
+        assert shown["healthy"]
+        assert deployer("down", NAME, cwd=project).code == 0
+    assert "was deployed on" not in deployer("status", cwd=project).err
