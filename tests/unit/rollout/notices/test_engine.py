@@ -22,7 +22,7 @@ DEPLOYED = Deployment(
 
 def workspace(selected: str, problem: str = "", origins: Origins | None = None, **spec: Any) -> Workspace:
     engine: Any = SimpleNamespace(traits=SimpleNamespace(name=selected, address="", selected_by=""))
-    return Workspace(Spec(**spec), (engine,), Settings(), problem, origins=origins or Origins())
+    return Workspace(Spec(name="m", **spec), (engine,), Settings(), problem, origins=origins or Origins())
 
 
 def test_the_embedded_engine_is_noted_when_it_is_chosen_and_not_later():
