@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from deployer.engines.base import Engine
-from deployer.errors import DeployerError, DeployFailed, NotReady
+from deployer.errors import DeployerError, DeployFailed, NotReady, note_undone
 from deployer.results.checks import Report
 from deployer.results.deployment import Deployment
 from deployer.results.launch import Launch
@@ -214,22 +214,23 @@ def _promote(step: Promote, context: Context, undo: UndoStack) -> None:
             context.serving = context.engine.promote(candidate, PROMOTE_SECONDS, accept)
     except BaseException as error:
         context.serving = old
-        if isinstance(error, DeployerError):
-            _await_old(context)
+        if old is not None and _old_serves(context, old):
+            note_undone(error, f"{format_models(old.models)} serves again")
         raise
     context.report = report  # the candidate's: it has more checks than the acceptance
     context.monitor.ended()
 
 
-def _await_old(context: Context) -> None:
+def _old_serves(context: Context, old: Deployment) -> bool:
     """Wait until the old server, which the engine may have started again, serves; note it if that does not happen."""
-    old = context.serving
-    if old is None or old.silence:
-        return
+    if old.silence:
+        return False
     try:
         await_models(context.workspace, old, old.models)
     except DeployerError as error:
         context.notice(f"the old server does not serve again: {error.message}")
+        return False
+    return True
 
 
 def _await_serving(_: AwaitServing, context: Context, __: UndoStack) -> None:

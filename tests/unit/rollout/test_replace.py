@@ -6,7 +6,7 @@ import pytest
 from support.memory.project import NAME, Project
 from support.world import free_port, listens
 
-from deployer.errors import ConfigError, DeployFailed, EngineError, NotReady, SettingRefused, VerificationFailed
+from deployer.errors import ConfigError, DeployFailed, EngineError, NotReady, SettingRefused, VerificationFailed, undone
 from deployer.results.plan import Change
 
 
@@ -95,6 +95,21 @@ def test_whatever_fails_the_old_server_serves(serving, moment, error):
     with pytest.raises(type(error)):
         serving.up()
     assert serving.observed() == before
+    serving.platform.on.clear()
+    serving.check(1)
+
+
+@pytest.mark.parametrize("moment", ["stage", "promote"])
+def test_an_interrupted_change_says_what_serves_again(serving, moment):
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    flags(serving, "rest_api_num_threads = 3")
+    serving.platform.on[moment] = interrupt
+    with pytest.raises(KeyboardInterrupt) as ended:
+        serving.up()
+    restored = () if moment == "stage" else (f"{NAME}:1 serves again",)
+    assert undone(ended.value) == (*restored, "the candidate was removed")
     serving.platform.on.clear()
     serving.check(1)
 
