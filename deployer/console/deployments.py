@@ -114,7 +114,7 @@ def show_down(results: Sequence[DownResult]) -> None:
     for result in results:
         project = f" of {_project_text(result.project)}" if several_projects else ""
         directory = f" from {shlex.quote(str(result.state_dir))}" if result.state_dir else ""
-        out(f"{result.name} [{result.env}]{project}{directory} on {result.engine} is down")
+        out(f"{result.name} [{result.env}]{project}{directory} on {result.engine}{result.plan.machine_note} is down")
         show_notices(result.notices)
 
 

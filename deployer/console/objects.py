@@ -58,8 +58,9 @@ def json_value(value: object) -> object:
     if isinstance(value, Plan):
         steps = [{"kind": step.kind, "action": step.action, "cause": step.cause} for step in value.all_steps]
         plan = {"change": value.change.value, "deployment": value.deployment, "engine": value.engine}
+        machine = {"address": value.address, "selected_by": value.selected_by}
         described = {"server": value.server, "recovery": list(value.recovery), "steps": steps}
-        return {**plan, **described, "digest": value.digest}
+        return {**plan, **machine, **described, "digest": value.digest}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {
             field.name: json_value(getattr(value, field.name))

@@ -151,7 +151,7 @@ def _down(
         progress(Phase(f"stopping {process}: {name} [{env}] on {engine.traits.name}"))
         engine.discard(each)
     if lost and key not in engine.inventory.names():  # do not create the lock and the history again
-        removal = planning.plan_removal(lost[-1])
+        removal = planning.on_engine(planning.plan_removal(lost[-1]), engine.traits)
         return DownResult(name, env, engine.traits.name, removal, engine.traits.project, state_dir)
     if _is_on_other_engine(workspace, engine, name, env):
         return None
@@ -159,7 +159,7 @@ def _down(
         notices.extend(engine.recover(name, env))
         observed = engine.observe(name, env)
         removed = observed or gone.last_state(dataclasses.replace(workspace, engines=(engine,)), name, env)
-        plan = None if removed is None else planning.plan_removal(removed)
+        plan = None if removed is None else planning.on_engine(planning.plan_removal(removed), engine.traits)
         origin = None if state_dir or observed is None else other_deployments.origin(workspace, observed)
         if origin is not None and observed is not None:
             state_dir = origin

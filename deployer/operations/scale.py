@@ -56,7 +56,7 @@ def scale(
     workspace = workspace.with_spec(dataclasses.replace(workspace.spec, name=deployed.name))
     if not workspace.engine.traits.replicated:
         raise one_server_error(workspace.engine.traits.name)
-    plan = planning.plan_scale(deployed, replicas)
+    plan = planning.on_engine(planning.plan_scale(deployed, replicas), workspace.engine.traits)
     later = reverts.replicas_conflict(workspace, replicas)
     if dry_run:
         return _preview(workspace, deployed, plan, later)
@@ -66,7 +66,7 @@ def scale(
         workspace.lock(workspace.engine, deployed.name, deployed.env),
     ):
         deployed = _recovered(workspace, deployed.name, notices)
-        plan = planning.plan_scale(deployed, replicas)
+        plan = planning.on_engine(planning.plan_scale(deployed, replicas), workspace.engine.traits)
         executed = _execute(workspace, deployed, plan, notices, progress)
     result = _result(executed.deployment, plan, (*notices, *later))
     return dataclasses.replace(

@@ -222,7 +222,11 @@ def _status(observed: Deployment, note: str, workspace: Workspace) -> Deployment
     tls, tokens = (gateway is not None and gateway.certificate is not None), (gateway is not None and gateway.guarded)
     unknown = gateway is not None and gateway.lost
     of_nodes = bool(deployment.nodes)
-    exposed = "" if unknown else exposure(deployment.host, tls=tls, tokens=tokens, of_nodes=of_nodes)
+    exposed = (
+        ""
+        if unknown
+        else exposure(deployment.host, tls=tls, tokens=tokens, of_nodes=of_nodes, machine=deployment.machine)
+    )
     gone = _config_note(workspace, deployment)
     killed = killed_releases.killed_notes(ledger, engine, deployment)
     warning = "; ".join(

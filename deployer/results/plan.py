@@ -361,6 +361,12 @@ class Plan:
     """The digests of the desired server and gateway."""
 
     engine: str = ""
+    address: str = ""
+    """The address at which the engine is asked; empty if it is asked at none."""
+
+    selected_by: str = ""
+    """The setting that selects that address, such as `DOCKER_HOST`; empty for the default engine of this machine."""
+
     recovery: tuple[str, ...] = ()
     """What the command does first about a killed change, or a gateway without a server or not running; only in a
     preview."""
@@ -368,7 +374,12 @@ class Plan:
     @property
     def digest(self) -> str:
         """A digest of the steps, their causes and the desired settings."""
-        return digest([str(replace(self, recovery=())), self.server])
+        return digest([str(replace(self, recovery=(), selected_by="")), self.server])
+
+    @property
+    def machine_note(self) -> str:
+        """The address of the engine and what selects it, where it is not the default engine of this machine."""
+        return machine_note(self.address, self.selected_by)
 
     @property
     def is_change(self) -> bool:
@@ -383,9 +394,14 @@ class Plan:
 
     def __str__(self) -> str:
         lines = (f"  {step.action}  ({step.cause})" for step in self.all_steps)
-        engine = f" on {self.engine}" if self.engine else ""
+        engine = f" on {self.engine}{self.machine_note}" if self.engine else ""
         name = RECOVER if self.recovery and self.change is Change.NOTHING else self.change.name
         return "\n".join((f"{name} {self.deployment}{engine}", *(f"  {text}" for text in self.recovery), *lines))
+
+
+def machine_note(address: str, selected_by: str) -> str:
+    """Return the address of an engine and what selects it, after a space; empty for the default engine."""
+    return f" at {address} ({selected_by})" if address and selected_by else ""
 
 
 def _image_note(image: str, *, missing: bool) -> str:

@@ -106,14 +106,17 @@ def keep_address(spec: Spec, observed: Deployment | None) -> Spec:
     return dataclasses.replace(spec, server=dataclasses.replace(spec.server, rest_port=rest, grpc_port=grpc))
 
 
-def exposure(host: str, *, tls: bool, tokens: bool, of_nodes: bool = False) -> str:
-    """Return a notice about who can reach a server at this host, and what protects it; empty for loopback."""
+def exposure(host: str, *, tls: bool, tokens: bool, of_nodes: bool = False, machine: str = "") -> str:
+    """Return a notice about who can reach a server at this host, and what protects it; empty for loopback.
+
+    `machine` is the machine of the server, if it is another one.
+    """
     if host in ("", LOOPBACK):
         return ""
     try:
         if hosts.is_loopback(host):
             return ""
-        every = "every address of the nodes" if of_nodes else "every address of this machine"
+        every = "every address of the nodes" if of_nodes else f"every address of {machine or 'this machine'}"
         reach = every if host in hosts.EVERY_INTERFACE else host
     except ValueError:  # a host name of an older release: Docker published it on every interface
         reach = host

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
+from deployer.engines.base import Traits
 from deployer.results.deployment import GONE, GRPC_PORT, REST_PORT, Deployment
 from deployer.results.launch import Launch
 from deployer.results.plan import (
@@ -103,6 +104,11 @@ def plan_removal(observed: Deployment) -> Plan:
     cause = "asked for" if observed.running else f"asked for; its server is {state}"
     steps = (Remove(cause, observed.models),)
     return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", steps, engine=observed.engine)
+
+
+def on_engine(plan: Plan, traits: Traits) -> Plan:
+    """Return a plan with the engine that executes it, and where that is asked."""
+    return dataclasses.replace(plan, engine=traits.name, address=traits.address, selected_by=traits.selected_by)
 
 
 def plan_scale(observed: Deployment, replicas: int) -> Plan:

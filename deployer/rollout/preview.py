@@ -146,7 +146,7 @@ def decide_plan(workspace: Workspace, launch: Launch, models: tuple[Model, ...],
         check_platform(workspace)
         with name_origin(workspace):
             check_gpus(workspace.spec)
-    return dataclasses.replace(plan, engine=workspace.engine.traits.name)
+    return planning.on_engine(plan, workspace.engine.traits)
 
 
 def _reload_conditions(

@@ -40,3 +40,24 @@ def test_commands_that_ask_this_machine_name_the_engine_that_serves(project, clu
         assert shown["healthy"]
         assert deployer("down", NAME, cwd=project).code == 0
     assert "was deployed on" not in deployer("status", cwd=project).err
+
+
+def test_plans_and_notes_name_the_engine_and_its_machine(project, cluster: Cluster, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_GATE_SKIP", "true")
+    monkeypatch.setenv("DEPLOYER_ENGINE", "auto")
+    arguments = (f"{NAME}:1", *ANY_PORTS, "--host", "0.0.0.0")
+    here = deployer("plan", *arguments, cwd=project)
+    assert "/docker.sock" not in here.out
+    assert "every address of this machine" in here.err + here.out
+    with engines.selected(cluster, "tls", project, monkeypatch) as far:
+        machine = f"at {far.address} (DOCKER_HOST)"
+        plan = deployer("plan", *arguments, cwd=project)
+        assert f"on docker {machine}" in plan.out
+        assert f"the docker engine {machine} was chosen" in plan.err + plan.out
+        assert f"every address of {far.host}:" in plan.err + plan.out
+        shown = deployer("plan", *arguments, "--json", cwd=project).json["plan"]
+        assert (shown["address"], shown["selected_by"]) == (far.address, "DOCKER_HOST")
+        assert up(project, *arguments)["plan"]["digest"] == shown["digest"]
+        assert f"every address of {far.host}:" in deployer("status", NAME, cwd=project).err
+        down = deployer("down", NAME, cwd=project)
+        assert f"on docker {machine} is down" in down.out

@@ -63,8 +63,9 @@ class DockerHost:
 
     @property
     def selected_by(self) -> str:
-        """The setting that selects the engine; empty for the default one."""
-        return docker_context.choose(self.settings.host).source
+        """The setting that selects the engine; empty for the default one, also where a setting names that."""
+        is_default = self.canonical_address == docker_context.DEFAULT_ADDRESS
+        return "" if is_default else docker_context.choose(self.settings.host).source
 
     @cached_property
     def client(self) -> DockerClient:

@@ -29,6 +29,7 @@ def notices(
         tls=gateway.enabled and gateway.tls,
         tokens=gateway.enabled and gateway.tokens is not None,
         of_nodes=workspace.engine.traits.replicated,
+        machine=workspace.engine.traits.machine,
     )
     texts = (
         _stopped(observed) if observed else "",

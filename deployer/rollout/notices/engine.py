@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deployer.results.deployment import Deployment
+from deployer.results.plan import machine_note
 from deployer.rollout import other_engines
 from deployer.rollout.workspace import Workspace
 
@@ -27,5 +28,9 @@ def notices(workspace: Workspace, observed: Deployment | None) -> Iterator[str]:
 def _choice(workspace: Workspace) -> str:
     if workspace.docker_problem:
         return f"the embedded engine was chosen: {workspace.docker_problem}"
-    chosen = workspace.spec.engine == "auto" and workspace.engine.traits.name == "docker"
-    return f"the docker engine was chosen: one answers; its servers run {workspace.spec.docker.image}" if chosen else ""
+    traits = workspace.engine.traits
+    if workspace.spec.engine != "auto" or traits.name != "docker":
+        return ""
+    engine = f"the docker engine{machine_note(traits.address, traits.selected_by)} was chosen"
+    reason = "a setting selects it" if traits.selected_by else "one answers"
+    return f"{engine}: {reason}; its servers run {workspace.spec.docker.image}"

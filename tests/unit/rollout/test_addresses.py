@@ -37,6 +37,12 @@ def test_any_other_address_is_said_with_what_guards_it(host):
     assert exposure(host, tls=True, tokens=True).endswith(": with TLS and tokens")
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_every_address_is_of_the_machine_of_the_server(host):
+    assert "every address of this machine" in exposure(host, tls=False, tokens=False)
+    assert "every address of prod.example:" in exposure(host, tls=False, tokens=False, machine="prod.example")
+
+
 def test_an_address_stays_unless_a_setting_says_another():
     there = dataclasses.replace(DEPLOYED, host="0.0.0.0")
     assert keep_host(Spec(), there).server.address == "0.0.0.0"

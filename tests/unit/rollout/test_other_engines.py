@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,8 +12,9 @@ from support.memory.project import NAME, Project
 import deployer
 from deployer import engines
 from deployer.config.engine_address import parse_address
+from deployer.console import deployments
 from deployer.errors import DeploymentNotFound
-from deployer.results.plan import Change
+from deployer.results.plan import Change, Plan
 from deployer.results.progress import Note
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 
@@ -158,3 +160,22 @@ def test_an_address_is_the_same_however_it_is_written(text, monkeypatch):
 )
 def test_an_address_has_one_form(text, canonical):
     assert parse_address(text).canonical == canonical
+
+
+def test_each_plan_and_removal_names_the_engine_and_what_selects_it(moved, select, capsys):
+    for address in (THERE, HERE):
+        select(address)
+        shown, done = moved.up(f"{NAME}:2", dry_run=True).plan, moved.up(f"{NAME}:2").plan
+        removed = deployer.down(NAME, settings=moved.settings())
+        for plan in (shown, done, removed.plan):
+            assert (plan.address, plan.selected_by) == (address, "docker.host")
+            assert f"at {address} (docker.host)" in str(plan)
+        deployments.show_down([removed])
+        assert f"at {address} (docker.host) is down" in capsys.readouterr().out
+
+
+def test_the_setting_that_selects_an_engine_is_not_in_the_digest():
+    plan = Plan(Change.CREATE, "m [local]", engine="docker", address=THERE, selected_by="DOCKER_HOST")
+    other = dataclasses.replace(plan, selected_by="DOCKER_CONTEXT=node3")
+    assert plan.digest == other.digest
+    assert str(plan) != str(other)

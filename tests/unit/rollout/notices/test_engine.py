@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,6 +39,19 @@ def test_docker_is_noted_when_it_is_chosen_with_the_image():
     assert "docker" in noted
     assert "serving:1" in noted
     assert list(notices(workspace("docker", engine="docker"), None)) == []
+
+
+def test_a_docker_engine_that_a_setting_selects_is_noted_with_its_address():
+    chosen = workspace("docker")
+    traits = SimpleNamespace(
+        name="docker",
+        address="tcp://prod.example:2376",
+        selected_by="DOCKER_CONTEXT=prod",
+        state_dir=Path("/nonexistent"),
+        project="p",
+    )
+    (noted,) = notices(dataclasses.replace(chosen, engines=(SimpleNamespace(traits=traits),)), None)
+    assert "the docker engine at tcp://prod.example:2376 (DOCKER_CONTEXT=prod) was chosen" in noted
 
 
 @pytest.mark.parametrize(
