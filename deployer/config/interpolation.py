@@ -20,6 +20,10 @@ BRACED = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<operator>:?-)(?P<de
 SYNTAX = "${NAME} and ${NAME:-default} are variables, and $$ is a dollar"
 
 
+class UnsetVariable(InvalidValue):
+    """A variable without a value and without a default."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """A variable in a text; the operator `:-` or `-` comes with a default."""
@@ -29,13 +33,13 @@ class Reference:
     default: str = ""
 
     def value(self, variables: Mapping[str, str]) -> str:
-        """Return the variable's value or the default. Raises InvalidValue for an unset variable without a default."""
+        """Return the variable's value or the default. Raises UnsetVariable for one without either."""
         found = variables.get(self.name)
         if found or (found is not None and self.operator != ":-"):
             return found
         if self.operator:
             return self.default
-        raise InvalidValue(
+        raise UnsetVariable(
             f"the variable {self.name} is not set",
             hint=f"set it in the environment or in the file that env_file names, or write ${{{self.name}:-default}}",
         )
@@ -121,14 +125,14 @@ class Interpolation:
     """The variables for a document.
 
     `locate` turns an InvalidValue into the error that names the key. Strings at or below a key path of `secret` become
-    a Secret, and their variables are looked up when they are needed. Keys of `overridden` whose variables are not set
-    are left out.
+    a Secret, and their variables are looked up when they are needed. `may_lack` says whether the key with an error is
+    left out.
     """
 
     variables: Mapping[str, str] = field(repr=False)
     locate: Callable[[InvalidValue, tuple[str, ...]], Exception]
     secret: tuple[tuple[str, ...], ...] = ()
-    overridden: frozenset[str] = frozenset()
+    may_lack: Callable[[InvalidValue, tuple[str, ...]], bool] = lambda *_: False
 
     def table(self, table: Mapping[str, object], above: tuple[str, ...] = ()) -> dict[str, object]:
         """Return a table with its variables replaced."""
@@ -138,7 +142,7 @@ class Interpolation:
             try:
                 found[key] = self._value(value, path)
             except InvalidValue as error:
-                if ".".join(path) not in self.overridden:
+                if not self.may_lack(error, path):
                     raise self.locate(error, path) from error
         return found
 

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deployer.config import env_file, examples, hosts, overlays, paths, sizes, suggestions, variables
+from deployer.config import examples, hosts, overlays, paths, sizes, suggestions, variables
+from deployer.config.document import interpolate, location
 from deployer.config.fields import PREFIX, option_name
 from deployer.config.gateway import ENABLED, check_is_chosen
-from deployer.config.interpolation import Interpolation
 from deployer.config.options import TABLES
 from deployer.config.origins import Origins
 from deployer.config.project import FALLBACK_PROJECT, check_project, default_project
@@ -39,8 +39,6 @@ TOML_HINT = (
     'a setting is a line such as name = "digits", with texts in quotes, below the [table] that it belongs to; '
     "deployer init in another directory writes an example"
 )
-SECRET = (("docker", "environment"),)
-"""The keys whose variables are secret: they may appear nowhere but in the container."""
 
 
 def load(
@@ -56,30 +54,34 @@ def load(
     return load_with_origins(path, env, overrides, environ)[0]
 
 
-def load_with_origins(
+def load_with_origins(  # noqa: PLR0913
     path: Path | None = None,
     env: str | None = None,
     overrides: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
     *,
     with_overlay: bool = True,
+    allow_unset: bool = False,
 ) -> tuple[Spec, Origins]:
     """Load the Spec as `load` does, and return what sets its keys, too. Raises ConfigError.
 
-    Without the overlay, the tables `[env.NAME]` have no effect.
+    Without the overlay, the tables `[env.NAME]` have no effect. With `allow_unset`, keys whose variables have no value
+    are left out, except those that select what a command is about.
     """
     environ = os.environ if environ is None else environ
     options = {key: paths.to_local(key, value) for key, value in (overrides or {}).items() if value is not None}
-    return _load(_find(path, environ), env, options, environ, with_overlay=with_overlay)
+    found = _find(path, environ)
+    return _load(found, env, options, environ, with_overlay=with_overlay, allow_unset=allow_unset)
 
 
-def _load(
+def _load(  # noqa: PLR0913
     file: Path | None,
     env: str | None,
     options: Mapping[str, object],
     environ: Mapping[str, str],
     *,
     with_overlay: bool = True,
+    allow_unset: bool = False,
 ) -> tuple[Spec, Origins]:
     raw = _read(file) if file else {}
     overlay_tables = raw.pop("env", {})
@@ -88,7 +90,9 @@ def _load(
     chosen = str(env or layers.pop("env", None) or DEFAULT_ENV)
     directory = file.parent if file else Path()
     overlay = overlays.of_environment(overlay_tables, chosen, file) if with_overlay else {}
-    document = _interpolate(overlays.merge(raw, overlay), layers, frozenset({*layers, *options}), environ, file)
+    document, unset = interpolate(
+        overlays.merge(raw, overlay), layers, frozenset({*layers, *options}), environ, file, allow_unset=allow_unset
+    )
     origins = Origins(
         str(file or ""),
         _flatten(document),
@@ -98,6 +102,7 @@ def _load(
         if with_overlay and isinstance(overlay_tables, dict) and chosen in overlay_tables
         else "",
         in_overlay=frozenset(_flatten(overlay)),
+        unset=unset,
     )
     if file or layers:
         document = paths.resolve_all(document, directory)
@@ -127,30 +132,6 @@ def _on_swarm(spec: Spec, origins: Origins) -> Spec:
     gateway = spec.gateway if origins.of(ENABLED) else dataclasses.replace(spec.gateway, enabled=True)
     server = spec.server if spec.server.host else dataclasses.replace(spec.server, host=EVERY_ADDRESS)
     return dataclasses.replace(spec, gateway=gateway, server=server)
-
-
-def _interpolate(
-    document: Table,
-    layers: Mapping[str, object],
-    overridden: frozenset[str],
-    environ: Mapping[str, str],
-    file: Path | None,
-) -> Table:
-    """Return the document with its variables replaced by those of the environment and of the file in `env_file`.
-
-    The environment wins. Raises ConfigError, except for variables of keys that something else sets.
-    """
-
-    def locate(error: InvalidValue, key_path: tuple[str, ...]) -> ConfigError:
-        return ConfigError(f"{_location(key_path, str(file), {})}{error.message}", hint=error.hint)
-
-    own = Interpolation(environ, locate, SECRET, overridden)
-    path, origin = layers.get(env_file.KEY), f"{PREFIX}{env_file.KEY.upper()}"
-    if path is None and env_file.KEY in document:
-        path, origin = own.table({env_file.KEY: document[env_file.KEY]})[env_file.KEY], f"{file}: {env_file.KEY}"
-        path = paths.resolve(file.parent if file else Path(), env_file.KEY, path) if isinstance(path, str) else None
-    of_file = {} if path is None else env_file.read(Path(str(path)), origin)
-    return dataclasses.replace(own, variables={**of_file, **environ}).table(document)
 
 
 def _flatten(document: Mapping[str, object]) -> Table:
@@ -254,13 +235,13 @@ def _build_spec(document: Table, file: str, origins: Mapping[str, str]) -> Spec:
         return documents.read(Spec, document, strict=True)
     except documents.UnknownKey as error:
         suggestion = suggestions.suggest_key(error.key_path[-1], error.known)
-        raise ConfigError(f"{_location(error.key_path, file, origins)}{error.reason}", hint=suggestion) from error
+        raise ConfigError(f"{location(error.key_path, file, origins)}{error.reason}", hint=suggestion) from error
     except documents.Mismatch as error:
         hint = sizes.size_hint_at(error.key_path, document) or _example_hint(error.key_path, origins)
-        raise ConfigError(f"{_location(error.key_path, file, origins)}{error.reason}", hint=hint) from error
+        raise ConfigError(f"{location(error.key_path, file, origins)}{error.reason}", hint=hint) from error
     except InvalidValue as error:
         hint = error.hint or _example_hint(error.key_path, origins)
-        raise ConfigError(f"{_location(error.key_path, file, origins)}{error.message}", hint=hint) from error
+        raise ConfigError(f"{location(error.key_path, file, origins)}{error.message}", hint=hint) from error
 
 
 def _example_hint(key_path: tuple[str, ...], origins: Mapping[str, str]) -> str | None:
@@ -273,9 +254,3 @@ def _example_hint(key_path: tuple[str, ...], origins: Mapping[str, str]) -> str 
             return examples.hint(examples.assignment(f"{_option_of(key)} ", key))
         case variable:
             return examples.hint(examples.assignment(f"{variable}=", key))
-
-
-def _location(key_path: tuple[str, ...], file: str, origins: Mapping[str, str]) -> str:
-    key = ".".join(key_path)
-    origin = origins.get(key, file)
-    return f"{origin}: {key}: " if key else f"{origin}: "

@@ -25,6 +25,14 @@ class Origins:
     in_overlay: frozenset[str] = frozenset()
     """The keys of `file` that this table sets."""
 
+    unset: tuple[str, ...] = ()
+    """Why keys of the file are left out: the variables that have no value, and the `env_file` that cannot be read."""
+
+    @property
+    def needs(self) -> str:
+        """What follows a hint with `up`, which needs every value; empty if nothing is unset."""
+        return f" (up would fail now: {'; '.join(self.unset)})" if self.unset else ""
+
     def of(self, key: str) -> str:
         """Return what sets a key, such as `--image` or `docker.image in deployer.toml`; empty for a default."""
         in_file = f"{self.place(key)} in {self.file_name}" if key in self.file else ""

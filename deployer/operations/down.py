@@ -34,7 +34,7 @@ def _yes(_: tuple[str, ...]) -> bool:
 
 def down(name: str | None = None, *, settings: Settings | None = None, progress: Progress = no_progress) -> DownResult:
     """Stop a deployment once its requests in flight are finished. Raises DeploymentNotFound, LockHeld."""
-    workspace = open_workspace(settings or Settings(), "down")
+    workspace = open_workspace(settings or Settings(), "down", allow_unset=True)
     name = lookup.deployment_name(workspace, name)
     engine = workspace.for_deployment(name).engine
     with collect_notices() as notices:
@@ -59,7 +59,7 @@ def down_all(
     has the notices of all. Raises DeploymentNotFound if nothing is deployed. For a deployment that cannot be stopped,
     raises EngineError or LockHeld after the others are stopped; its `results` are those.
     """
-    workspace = open_all_environments(settings or Settings())
+    workspace = open_all_environments(settings or Settings(), allow_unset=True)
     with collect_notices() as notices:
         for engine in workspace.engines:
             with contextlib.suppress(EngineError):  # reported below

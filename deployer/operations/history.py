@@ -26,7 +26,10 @@ def history(name: str | None = None, *, all_envs: bool = False, settings: Settin
     A release whose command was killed is shown as interrupted, also before the next command records it so.
     """
     chosen = settings or Settings()
-    opened = open_each_environment(chosen) if all_envs else (open_workspace(chosen),)
+    if all_envs:
+        opened = open_each_environment(chosen, allow_unset=True)
+    else:
+        opened = (open_workspace(chosen, allow_unset=True),)
     workspace = opened[0]
     name = None if name is None else check_name(name, "deployment")
     env = None if all_envs else workspace.spec.env

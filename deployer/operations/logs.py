@@ -30,7 +30,7 @@ def logs(
     in. Raises DeploymentNotFound; InvalidValue for a wrong expression.
     """
     pattern = _compile(grep or "")
-    workspace = open_workspace(settings or Settings(), "logs")
+    workspace = open_workspace(settings or Settings(), "logs", allow_unset=True)
     deployment = lookup.find(workspace, name)
     if deployment.silence:
         from deployer.rollout.restart import restart_hint

@@ -38,7 +38,7 @@ def predict(
     Arrays in a mapping become lists. Without a body, the first golden question is sent, of `serving_default` if that
     has one. `version` is a number or a label. Raises DeploymentNotFound, NotRunning, RequestFailed, UsageError.
     """
-    workspace = open_workspace(settings or Settings(), "predict")
+    workspace = open_workspace(settings or Settings(), "predict", allow_unset=True)
     deployment = lookup.find_running(workspace, name)
     workspace = image_source.serving(workspace, deployment) if body is None else workspace
     model_asked = asked.find(workspace, deployment, model, version, progress)
@@ -65,7 +65,7 @@ def predict_at(
     """Send a request to the REST address of any model server. Raises RequestFailed, UsageError."""
     if model is None or body is None:
         raise UsageError("--url needs a model and a request", hint="deployer predict MODEL --url URL --input JSON")
-    workspace = open_workspace(settings or Settings())
+    workspace = open_workspace(settings or Settings(), allow_unset=True)
     address = parse_rest(url)
     client = Client(Endpoints(address.url, address.host_port), workspace.spec.gate.request_seconds)
     try:

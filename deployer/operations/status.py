@@ -43,7 +43,7 @@ def status(
     """
     all_envs = all_envs or all_projects
     open_function = open_all_environments if all_envs else open_workspace
-    workspace = dataclasses.replace(open_function(settings or Settings()), command="status")
+    workspace = dataclasses.replace(open_function(settings or Settings(), allow_unset=True), command="status")
     if name is not None:
         named = _named(workspace, name, progress)
         _note_unused_gateway(workspace, named, progress)

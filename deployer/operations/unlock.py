@@ -15,7 +15,7 @@ def unlock(name: str | None = None, *, force: bool = False, settings: Settings |
     Raises EngineError, LockHeld for a command that runs elsewhere, EngineConflict for locks on two engines,
     DeploymentNotFound where neither a lock nor a deployment has that name.
     """
-    workspace = open_workspace(settings or Settings(), "unlock")
+    workspace = open_workspace(settings or Settings(), "unlock", allow_unset=True)
     name = lookup.deployment_name(workspace, name)
     owners = [(engine, engine.locks.owner(name, workspace.spec.env)) for engine in workspace.engines]
     held = [(engine, str(owner)) for engine, owner in owners if owner is not None]

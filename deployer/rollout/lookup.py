@@ -106,9 +106,9 @@ def _asked(workspace: Workspace, name: str) -> Workspace:
 
 def deploy_hint(workspace: Workspace, deployed: tuple[Deployment, ...] = (), name: str | None = None) -> str:
     """Return the hint for a deployment `name` that does not exist, or for an engine without any."""
-    return next_steps.deploy_hint(
-        workspace.spec, deployed, name, workspace.settings.typed(*LOCATION), workspace.store_option
-    )
+    location = workspace.settings.typed(*LOCATION)
+    hint = next_steps.deploy_hint(workspace.spec, deployed, name, location, workspace.store_option)
+    return f"{hint}{workspace.origins.needs}"
 
 
 def deployment_name(workspace: Workspace, name: str | None) -> str:

@@ -243,7 +243,7 @@ def _in_environment(workspace: Workspace, env: str) -> Workspace:
     if env == workspace.spec.env:
         return workspace
     with contextlib.suppress(DeployerError):
-        return open_workspace(dataclasses.replace(workspace.settings, env=env))
+        return open_workspace(dataclasses.replace(workspace.settings, env=env), allow_unset=True)
     return workspace
 
 
@@ -259,7 +259,7 @@ def all_engines(workspace: Workspace) -> tuple[Engine, ...]:
     """Return the engines of all environments of this project, also those that `--engine` excludes."""
     found = [*workspace.engines, *engines.unselected_engines(workspace.spec).engines]
     with contextlib.suppress(DeployerError):
-        found += open_all_environments(workspace.settings).engines
+        found += open_all_environments(workspace.settings, allow_unset=True).engines
     return unique_engines(found)
 
 

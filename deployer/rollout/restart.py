@@ -27,8 +27,16 @@ def restart_hint(workspace: Workspace, deployment: Deployment, effect: str = "")
 
     Of a running deployment, it changes the rest: its server or its gateway.
 
-    Without such a command, the hint says what `up` would serve instead.
+    Without such a command, the hint says what `up` would serve instead. A variable that the command needs and that has
+    no value is named, too.
     """
+    opened = workspace
+    with contextlib.suppress(DeployerError):
+        opened = _in_environment(workspace, deployment.env)
+    return f"{_restart_hint(workspace, deployment, effect)}{opened.origins.needs}"
+
+
+def _restart_hint(workspace: Workspace, deployment: Deployment, effect: str) -> str:
     effect = effect or ("resumes it" if deployment.paused_component else "starts it")
     if deployment.in_image:
         return f"deployer up {workspace.cli_target(deployment.image_reference, deployment.env)} {effect}"
@@ -131,7 +139,7 @@ def _is_listed(workspace: Workspace, deployment: Deployment) -> bool:
 def _in_environment(workspace: Workspace, env: str) -> Workspace:
     if env == workspace.spec.env:
         return workspace
-    return open_workspace(dataclasses.replace(workspace.settings, env=env))
+    return open_workspace(dataclasses.replace(workspace.settings, env=env), allow_unset=True)
 
 
 def _targets(workspace: Workspace, deployment: Deployment) -> Iterator[str | None]:

@@ -242,21 +242,21 @@ class Workspace:
         return {}
 
 
-def open_each_environment(settings: Settings) -> tuple[Workspace, ...]:
+def open_each_environment(settings: Settings, *, allow_unset: bool = False) -> tuple[Workspace, ...]:
     """Open the workspace of each environment, that of the chosen one first. Raises ConfigError, EngineUnavailable."""
     from deployer.config import loader
 
     chosen = settings.env or os.environ.get(ENV_VARIABLE) or DEFAULT_ENV
     names = dict.fromkeys((chosen, *loader.environments(settings.config)))
-    return tuple(open_workspace(dataclasses.replace(settings, env=env)) for env in names)
+    return tuple(open_workspace(dataclasses.replace(settings, env=env), allow_unset=allow_unset) for env in names)
 
 
-def open_all_environments(settings: Settings) -> Workspace:
+def open_all_environments(settings: Settings, *, allow_unset: bool = False) -> Workspace:
     """Open the workspace of the chosen environment, with the engines of all environments.
 
     Raises ConfigError, EngineUnavailable.
     """
-    opened = open_each_environment(settings)
+    opened = open_each_environment(settings, allow_unset=allow_unset)
     return dataclasses.replace(opened[0], engines=unique_engines(engine for each in opened for engine in each.engines))
 
 
@@ -271,15 +271,18 @@ def engine_key(engine: Engine) -> tuple[str, str, str]:
     return traits.name, traits.id, traits.project
 
 
-def open_workspace(settings: Settings, command: str = "", *, with_overlay: bool = True) -> Workspace:
+def open_workspace(
+    settings: Settings, command: str = "", *, with_overlay: bool = True, allow_unset: bool = False
+) -> Workspace:
     """Read the configuration and choose the engine for `command`. Raises ConfigError, EngineUnavailable.
 
-    Without the overlay, the tables `[env.NAME]` have no effect.
+    Without the overlay, the tables `[env.NAME]` have no effect. A command that needs only what is deployed allows
+    unset variables.
     """
     from deployer.config import loader
 
     spec, origins = loader.load_with_origins(
-        settings.config, settings.env, settings.overrides(), with_overlay=with_overlay
+        settings.config, settings.env, settings.overrides(), with_overlay=with_overlay, allow_unset=allow_unset
     )
     usable = engines.select_engines(spec)
     return Workspace(spec, usable.engines, settings, usable.docker_problem, origins=origins, command=command)

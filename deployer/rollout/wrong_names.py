@@ -72,7 +72,8 @@ def _default_engine(workspace: Workspace) -> str:
     if settings.engine is None:
         return ""
     without = dataclasses.replace(settings, engine=None)
-    return loader.load(without.config, without.env, without.overrides()).engine
+    spec, _ = loader.load_with_origins(without.config, without.env, without.overrides(), allow_unset=True)
+    return spec.engine
 
 
 def _command(workspace: Workspace, name: str) -> str:

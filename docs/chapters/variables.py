@@ -17,9 +17,13 @@ Their values come from the environment of the command, else from the file that `
 comments and quotes as Compose reads them. Keys of tables, options and `DEPLOYER_*` variables have no variables. For a
 number or a boolean, use a `DEPLOYER_*` variable: `${NAME}` is always a string.
 
+`status`, `predict`, `logs`, `history`, `unlock` and `down` work without values and without that file: they leave out
+the keys that lack one, and name them where they suggest `up`, which would fail. Only `project`, `name`, `engine`,
+`state_dir`, `models_dir` and `docker.host` need their values, because they select what a command is about.
+
 **Values of variables in `docker.environment` are secret.** deployer gives them to the container and writes them nowhere
 else: labels, plans, history, `--json`, messages and rendered files have the name of the variable. They are looked up
-when they are needed, so `status` and `down` work without them. `plan` compares them with those of the running
+when a container is planned or started. `plan` compares them with those of the running
 container, and says which variable has changed. A value that you write into `deployer.toml` itself is in rendered files.
 
 Docker has no secrets for containers outside Swarm: `docker inspect` shows the environment to everyone who may use the

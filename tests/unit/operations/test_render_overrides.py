@@ -33,7 +33,6 @@ REPLICAS = "DEPLOYER_KUBERNETES_REPLICAS"
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for root in ("models", "others"):
         shutil.copytree(MODELS / "half_plus_two" / "1", tmp_path / root / "half_plus_two" / "1")
-    shutil.copytree(Path("templates").resolve(), tmp_path / "own")
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
     (tmp_path / "deployer.toml").write_text(DOCUMENT)
     return tmp_path
