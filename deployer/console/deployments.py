@@ -136,16 +136,20 @@ def show_unlock(result: UnlockResult) -> None:
 def show_history(result: HistoryResult) -> None:
     """Print a table of releases, and below it why some failed. Without releases the notices say so."""
     show_notices(result.notices)
-    if not result.releases:
-        return
+    if result.releases:
+        show_releases(result.releases)
+
+
+def show_releases(releases: Sequence[Release]) -> None:
+    """Print a table of releases, and below it why some failed."""
     table(
         [
             ("RELEASE", "DEPLOYMENT", "ENGINE", "CHANGE", "MODELS", "OUTCOME", "SECONDS", "BEGAN", "BY"),
-            *map(_history_row, result.releases),
+            *map(_history_row, releases),
         ]
     )
-    several = len({release.number for release in result.releases}) < len(result.releases)
-    for release in result.releases:
+    several = len({release.number for release in releases}) < len(releases)
+    for release in releases:
         which = f"{release.number} of {release.name} [{release.env}]" if several else str(release.number)
         for text in (release.detail, str(release.traffic or "")):
             if text:

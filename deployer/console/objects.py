@@ -14,6 +14,7 @@ from deployer.console.lines import out
 from deployer.errors import DeployerError
 from deployer.results.bench import BenchResult, BenchStage
 from deployer.results.checks import DoctorResult, Report
+from deployer.results.history import Release
 from deployer.results.model import GoldenSummary
 from deployer.results.plan import Plan
 
@@ -47,7 +48,8 @@ def error_json(failure: DeployerError, code: int | None = None) -> None:
         "hint": failure.hint,
         "log": list(failure.log),
     }
-    results = {"deployments": json_value(failure.results)} if failure.results else {}
+    key = "releases" if isinstance(next(iter(failure.results), None), Release) else "deployments"
+    results = {key: json_value(failure.results)} if failure.results else {}
     texts = [*failure.notices, *filter(None, (failure.serving,))]
     notices = {"notices": texts} if texts else {}
     out(_dumps(_versioned({**results, **notices, "error": error}), indent=None))

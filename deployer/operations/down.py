@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from deployer.results.deployment import GONE, LOST, Deployment
 from deployer.results.progress import Phase, Progress, no_progress
 from deployer.rollout import gone, image_copies, lookup, other_deployments, other_engines
 from deployer.rollout import plan as planning
+from deployer.rollout.environments import open_environments
 from deployer.rollout.journal import record_release
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.rollout.notices import certificates
 from deployer.rollout.notices.collect import collect_notices
-from deployer.rollout.workspace import Workspace, engine_key, open_all_environments, open_workspace
+from deployer.rollout.workspace import Workspace, engine_key, open_workspace
 from deployer.system.attempts import collect_errors, merge_errors
 
 Confirm = Callable[[tuple[str, ...]], bool]
@@ -57,15 +58,17 @@ def down_all(
 
     `confirm` gets the deployments of other projects as text, and returns whether they may be removed. The first result
     has the notices of all. Raises DeploymentNotFound if nothing is deployed. For a deployment that cannot be stopped,
-    raises EngineError or LockHeld after the others are stopped; its `results` are those.
+    raises EngineError or LockHeld after the others are stopped, and ConfigError for an environment whose settings are
+    wrong; its `results` are those.
     """
-    workspace = open_all_environments(settings or Settings(), allow_unset=True)
+    environments = open_environments(settings or Settings())
+    workspace, wrong = environments.workspace, environments.wrong
     with collect_notices() as notices:
         for engine in workspace.engines:
             with contextlib.suppress(EngineError):  # reported below
                 notices.extend(_foreign_notices(engine))
         found, unreachable = collect_errors(
-            partial(_deployments, workspace, engine, all_projects) for engine in workspace.engines
+            partial(_deployments, workspace, engine, all_projects, wrong) for engine in workspace.engines
         )
         selected = tuple({(engine_key(engine), key): (engine, key) for engine, key in found}.values())
         own = set(map(engine_key, workspace.engines))
@@ -76,9 +79,10 @@ def down_all(
             partial(_down_one, workspace, engine, key, progress, notices) for engine, key in selected
         )
         removed = tuple(result for result in results if result)
-        image_copies.remove_unused(workspace)
-        if unreachable or failures:
-            raise merge_errors((*unreachable, *failures), removed)
+        if not wrong:  # an environment that cannot be opened may use copies, too
+            image_copies.remove_unused(workspace)
+        if unreachable or failures or wrong:
+            raise merge_errors((*unreachable, *failures, *wrong.values()), removed)
         if not removed:
             raise _nothing_deployed(workspace, all_projects=all_projects)
         if not all_projects and (elsewhere := other_deployments.hint_for_directories(workspace, "down --all")):
@@ -98,14 +102,20 @@ def _nothing_deployed(workspace: Workspace, *, all_projects: bool) -> Deployment
     return DeploymentNotFound(f"nothing is deployed in project {workspace.engine.traits.project}", hint=hint)
 
 
-def _deployments(workspace: Workspace, engine: Engine, all_projects: bool) -> list[tuple[Engine, tuple[str, str]]]:
+def _deployments(
+    workspace: Workspace, engine: Engine, all_projects: bool, wrong: Collection[str]
+) -> list[tuple[Engine, tuple[str, str]]]:
+    """Return the deployments of an engine. What only the history has of `wrong` environments may be on another one."""
     others = engine.inventory.other_projects() if all_projects else ()
     opened = (dataclasses.replace(workspace, engines=(each,)) for each in (engine, *others))
     return [
-        (each.engine, key)
-        for each in opened
-        for key in (*each.engine.inventory.names(), *_gone_keys(each), *other_engines.keys(each))
+        (each.engine, key) for each in opened for key in (*each.engine.inventory.names(), *_recorded_keys(each, wrong))
     ]
+
+
+def _recorded_keys(workspace: Workspace, wrong: Collection[str]) -> Iterator[tuple[str, str]]:
+    keys = (*_gone_keys(workspace), *other_engines.keys(workspace))
+    return (key for key in keys if key[1] not in wrong)
 
 
 def _gone_keys(workspace: Workspace) -> Iterator[tuple[str, str]]:

@@ -9,25 +9,30 @@ from collections.abc import Iterator
 
 from deployer.config.options import Settings
 from deployer.engines.base import Engine
-from deployer.errors import EngineError
+from deployer.errors import DeployerError, EngineError
 from deployer.results.deployment import Deployment
 from deployer.results.history import HistoryResult, Outcome, Release
 from deployer.results.model import check_name
 from deployer.rollout import other_deployments, other_histories
+from deployer.rollout.environments import open_environments
 from deployer.rollout.killed_releases import is_killed
 from deployer.rollout.ledger import Ledger
-from deployer.rollout.workspace import Workspace, open_each_environment, open_workspace
+from deployer.rollout.workspace import Workspace, open_workspace
+from deployer.system.attempts import merge_errors
 
 
 def history(name: str | None = None, *, all_envs: bool = False, settings: Settings | None = None) -> HistoryResult:
     """Return the releases of one deployment or of all, in this environment or in all, the newest first.
 
     An environment may have a state directory of its own, and so a history with numbers of its own.
-    A release whose command was killed is shown as interrupted, also before the next command records it so.
+    A release whose command was killed is shown as interrupted, also before the next command records it so. Raises
+    ConfigError for an environment whose settings are wrong, with the releases of the others in its `results`.
     """
     chosen = settings or Settings()
+    failures: tuple[DeployerError, ...] = ()
     if all_envs:
-        opened = open_each_environment(chosen, allow_unset=True)
+        environments = open_environments(chosen)
+        opened, failures = environments.opened, environments.failures
     else:
         opened = (open_workspace(chosen, allow_unset=True),)
     workspace = opened[0]
@@ -37,6 +42,8 @@ def history(name: str | None = None, *, all_envs: bool = False, settings: Settin
     histories = (_releases(each, name, env) for each in by_ledger.values())
     merged = heapq.merge(*histories, key=lambda release: release.began, reverse=True)
     shown = tuple(dict.fromkeys(merged))  # releases from before there were projects are in the history of each
+    if failures:
+        raise merge_errors(failures, shown)
     return HistoryResult(shown, () if shown else _empty_notices(workspace, name, env))
 
 

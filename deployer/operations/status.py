@@ -11,6 +11,7 @@ from typing import NamedTuple
 from deployer.config.gateway import unused_settings
 from deployer.config.options import LOCATION, Settings
 from deployer.engines.base import Engine
+from deployer.errors import DeployerError
 from deployer.results.deployment import LOST, Deployment, cli_name
 from deployer.results.launch import NamedImage
 from deployer.results.progress import Note, Progress, no_progress
@@ -19,8 +20,9 @@ from deployer.results.served import format_models
 from deployer.rollout import gone, health, killed_releases, lookup, other_deployments, other_engines
 from deployer.rollout.addresses import exposure
 from deployer.rollout.causes import image_change
+from deployer.rollout.environments import open_environments
 from deployer.rollout.restart import config_note, restart_hint
-from deployer.rollout.workspace import Workspace, open_all_environments, open_workspace
+from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.store.store import Store
 from deployer.system.attempts import collect_errors, merge_errors
 
@@ -38,21 +40,24 @@ def status(
     """Return the state of one deployment, or of every deployment of the project in this environment.
 
     With `all_envs` of every environment, with `all_projects` of every project. If there is none, `progress` gets the
-    commands that show others. Raises DeploymentNotFound for a name; EngineError if an engine does not answer, with the
-    deployments of the others in its `results`.
+    commands that show others. Raises DeploymentNotFound for a name; EngineError if an engine does not answer, and
+    ConfigError for an environment whose settings are wrong, with the deployments of the others in its `results`.
     """
     all_envs = all_envs or all_projects
-    open_function = open_all_environments if all_envs else open_workspace
-    workspace = dataclasses.replace(open_function(settings or Settings(), allow_unset=True), command="status")
+    workspace, wrong = _open(settings or Settings(), all_envs=all_envs)
     if name is not None:
         named = _named(workspace, name, progress)
         _note_unused_gateway(workspace, named, progress)
         _note_other_directories(workspace, named, progress)
-        return tuple(_status(*found) for found in named)
-    found, failures = collect_errors(
+        shown_one = tuple(_status(*found) for found in named)
+        if wrong:
+            raise merge_errors(wrong, shown_one)
+        return shown_one
+    found, unreachable = collect_errors(
         partial(_deployments, workspace, engine, all_projects, None if all_envs else workspace.spec.env, progress)
         for engine in workspace.engines
     )
+    failures = (*unreachable, *wrong)
     # By release: an engine that is reached at two addresses shows its deployments twice.
     observed = {each.deployment.release: each for each in found}
     shown = [each for each in observed.values() if all_envs or each.deployment.env == workspace.spec.env]
@@ -70,6 +75,14 @@ def status(
     if failures:
         raise merge_errors(failures, statuses)
     return statuses
+
+
+def _open(settings: Settings, *, all_envs: bool) -> tuple[Workspace, tuple[DeployerError, ...]]:
+    """Return the workspace, with the engines of all environments if asked for, and the errors of wrong ones."""
+    if all_envs:
+        environments = open_environments(settings)
+        return dataclasses.replace(environments.workspace, command="status"), environments.failures
+    return open_workspace(settings, "status", allow_unset=True), ()
 
 
 def _nothing_deployed(workspace: Workspace, in_others: tuple[Deployment, ...], all_projects: bool) -> str:

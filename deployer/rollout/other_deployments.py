@@ -17,7 +17,8 @@ from deployer.engines.base import Engine
 from deployer.engines.port_holders import PortHolder
 from deployer.errors import DeployerError, EngineError
 from deployer.results.deployment import Deployment, cli_name
-from deployer.rollout.workspace import Workspace, open_all_environments, open_workspace, unique_engines
+from deployer.rollout.environments import open_environments
+from deployer.rollout.workspace import Workspace, open_workspace, unique_engines
 
 MAX_SHOWN = 3
 """How many commands a hint names."""
@@ -259,7 +260,7 @@ def all_engines(workspace: Workspace) -> tuple[Engine, ...]:
     """Return the engines of all environments of this project, also those that `--engine` excludes."""
     found = [*workspace.engines, *engines.unselected_engines(workspace.spec).engines]
     with contextlib.suppress(DeployerError):
-        found += open_all_environments(workspace.settings, allow_unset=True).engines
+        found += open_environments(workspace.settings).engines
     return unique_engines(found)
 
 

@@ -242,21 +242,21 @@ class Workspace:
         return {}
 
 
-def open_each_environment(settings: Settings, *, allow_unset: bool = False) -> tuple[Workspace, ...]:
+def open_each_environment(settings: Settings) -> tuple[Workspace, ...]:
     """Open the workspace of each environment, that of the chosen one first. Raises ConfigError, EngineUnavailable."""
     from deployer.config import loader
 
     chosen = settings.env or os.environ.get(ENV_VARIABLE) or DEFAULT_ENV
     names = dict.fromkeys((chosen, *loader.environments(settings.config)))
-    return tuple(open_workspace(dataclasses.replace(settings, env=env), allow_unset=allow_unset) for env in names)
+    return tuple(open_workspace(dataclasses.replace(settings, env=env)) for env in names)
 
 
-def open_all_environments(settings: Settings, *, allow_unset: bool = False) -> Workspace:
+def open_all_environments(settings: Settings) -> Workspace:
     """Open the workspace of the chosen environment, with the engines of all environments.
 
     Raises ConfigError, EngineUnavailable.
     """
-    opened = open_each_environment(settings, allow_unset=allow_unset)
+    opened = open_each_environment(settings)
     return dataclasses.replace(opened[0], engines=unique_engines(engine for each in opened for engine in each.engines))
 
 

@@ -23,4 +23,6 @@ def history(
     settings: Annotated[Settings, PROJECT],
     output: Output,
 ) -> None:
-    output.show(deployer.history(name, all_envs=everything, settings=settings), console.deployments.show_history)
+    with output.partial_results(console.deployments.show_releases):
+        result = deployer.history(name, all_envs=everything, settings=settings)
+        output.show(result, console.deployments.show_history)
