@@ -272,7 +272,10 @@ class Engine(Protocol):
         """Return the file of the self-signed certificate of a deployment, which `remove` deletes; None without one."""
 
     def leftovers(self, name: str, env: str) -> tuple[str, ...]:
-        """Return what `recover` will do about a gateway that has no server or is not running, one imperative each."""
+        """Return what `recover` will do that no release of the history tells, one imperative each.
+
+        Such as about a gateway that has no server, is not running, or whose change was killed.
+        """
 
     def changed_variables(self, name: str, env: str) -> tuple[str, ...]:
         """Return the environment variables of the serving server whose values differ from those of the settings.

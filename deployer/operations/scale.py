@@ -81,7 +81,9 @@ def _preview(workspace: Workspace, deployed: Deployment, plan: Plan, notices: tu
     """Return the plan of a deployment without what a killed command left, with what is done about that first."""
     engine, ledger = workspace.engine, workspace.ledger
     killed = (note for _, note in killed_releases.notes(ledger, engine, deployed.name, deployed.env))
-    plan = dataclasses.replace(plan, recovery=killed_releases.recovery(ledger, engine, deployed))
+    leftovers = engine.leftovers(deployed.name, deployed.env)
+    recovery = (*leftovers, *killed_releases.recovery(ledger, engine, deployed))
+    plan = dataclasses.replace(plan, recovery=recovery)
     return _result(deployed, plan, (*killed, *notices))
 
 

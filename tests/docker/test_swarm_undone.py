@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.cluster import Cluster
+from support.swarm_kill import killed
 from support.swarm_site import ENV, NAME, PROJECT, Site, answers, ask, serves
 from support.world import eventually
 
@@ -95,50 +91,6 @@ def test_a_first_release_that_is_not_accepted_is_removed(site: Site, swarm_image
     assert (engine.observe(NAME, ENV), engine.inventory.names()) == (None, ())
 
 
-KILLED = """
-import os, signal, sys, threading, time
-from dataclasses import replace
-from pathlib import Path
-from support.cluster import read
-from support.swarm import healthy_soon
-from support.swarm_site import ENV, Site
-directory, cluster, project, image, moment, gateway = sys.argv[1:]
-node = read(cluster).nodes[0]
-site = Site(Path(directory), node.socket, gateway, node, project=project)
-engine = site.engine(image)
-die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-def at_update():
-    while not (service := engine.host.state.services(site.name, ENV).server) or service.update_state != "updating":
-        time.sleep(0.05)
-    die()
-with healthy_soon(), engine.locks.acquire(site.name, ENV, 30.0):
-    engine.recover(site.name, ENV)
-    if moment == "gateway":
-        docker = engine.host.docker
-        engine = engine.with_settings(docker.settings, replace(docker.gateway, answer_seconds=77), ())
-        engine.replace_gateway(engine.observe(site.name, ENV), die)
-    candidate = engine.stage(site.launch(engine))
-    if moment == "staged":
-        die()
-    if moment == "updating":
-        threading.Thread(target=at_update).start()
-    engine.promote(candidate, 15.0, die if moment == "accepting" else lambda _: None)
-    engine.host.api.client.close()
-"""
-
-
-def killed(site: Site, cluster: Cluster, image: str, moment: str) -> None:
-    """A command that deploys an image, ended by SIGKILL at a moment."""
-    arguments = [str(site.directory), cluster.name, site.project, image, moment, site.gateway_image]
-    path = os.pathsep.join(str(each) for each in (Path(__file__).parents[1], Path(__file__).parents[2]))
-    environment = {**os.environ, "PYTHONPATH": path}
-    ended = subprocess.run(
-        [sys.executable, "-c", KILLED, *arguments], env=environment, capture_output=True, text=True, timeout=300,
-        check=False,
-    )  # fmt: skip
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
-
-
 @pytest.mark.parametrize("moment", ["staged", "updating", "accepting"])
 def test_after_a_kill_the_last_accepted_release_serves(
     shared: Site, swarm_images: dict[str, str], cluster: Cluster, first: Deployment, moment: str
@@ -157,24 +109,6 @@ def test_after_a_kill_the_last_accepted_release_serves(
     assert shared.recover(engine) == ()
     left = [line for line in shared.left() if "gateway" not in line]
     assert sorted(line.partition(" ")[0] for line in left) == ["network", "service"]
-
-
-def test_after_a_kill_a_gateway_gets_its_accepted_settings_again(
-    shared: Site, swarm_images: dict[str, str], cluster: Cluster, first: Deployment
-) -> None:
-    engine = shared.engine(swarm_images["one"])
-    killed(shared, cluster, swarm_images["one"], "gateway")
-    changed, foreseen = engine.observe(NAME, ENV), engine.foresee(NAME, ENV)
-    assert changed is not None
-    assert changed.gateway is not None
-    assert changed.gateway.settings["answer_seconds"] == 77
-    assert foreseen is not None
-    assert foreseen.gateway == first.gateway
-    (note,) = shared.recover(engine)
-    assert "former settings" in note
-    assert serves(engine, first)
-    assert answers(first) == {"1"}
-    assert shared.recover(engine) == ()
 
 
 def test_a_service_that_somebody_else_has_updated_since_the_kill_goes_on(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,13 +87,24 @@ class Site:
     name: str = NAME
     project: str = PROJECT
 
-    def engine(self, image: str, *, host: str = "", swarm: Swarm | None = None, **docker_settings: Any) -> SwarmEngine:
+    def engine(
+        self,
+        image: str,
+        *,
+        host: str = "",
+        swarm: Swarm | None = None,
+        gateway_settings: Mapping[str, Any] | None = None,
+        **docker_settings: Any,
+    ) -> SwarmEngine:
         """The engine that starts servers of an image."""
+        gateway = {"enabled": True, "image": self.gateway_image, **(gateway_settings or {})}
+        if tokens := gateway.get("tokens"):
+            gateway["tokens"] = Path(tokens)
         spec = Spec(
             project=self.project, name=self.name, state_dir=self.directory / ".deployer",
             models_dir=self.directory / "models", swarm=swarm or self.swarm,
             docker=Docker(host=host or self.host, image=image, **docker_settings),
-            gateway=Gateway(enabled=True, image=self.gateway_image),
+            gateway=Gateway(**gateway),
         )  # fmt: skip
         return swarm_engine(spec, store_dir=spec.models_dir)
 

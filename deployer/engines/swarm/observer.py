@@ -12,7 +12,7 @@ from deployer.config.engine_address import SSH
 from deployer.engines.docker.api import transport_to
 from deployer.engines.docker.names import LABEL
 from deployer.engines.swarm import listing, service_spec
-from deployer.engines.swarm.gateway.service import TRIAL
+from deployer.engines.swarm.gateway.undo import Fate
 from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import RELEASE, NodeInfo, Service, Task
 from deployer.engines.swarm.recovery import last_accepted
@@ -41,8 +41,9 @@ class Observer:
             return None
         undone = server.labels.get(RELEASE, "")
         if left is server:
-            is_trial = services.gateway is not None and TRIAL in services.gateway.labels
-            return self._server(services, left, undone if is_trial else "")
+            gateway = services.gateway
+            is_undone = gateway is not None and self.host.gateway.fate(gateway, name, env) is Fate.UNDO
+            return self._server(services, left, undone if is_undone else "")
         return dataclasses.replace(self._server(services, left, undone), running=True)
 
     def release(self, name: str, env: str, release: str) -> Deployment | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from deployer.engines.swarm import service_spec
 from deployer.engines.swarm.gateway.config import Route
-from deployer.engines.swarm.gateway.service import TRIAL
+from deployer.engines.swarm.gateway.undo import TRIAL
 from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import RELEASE, Service
 from deployer.engines.swarm.recovery import Recovery
@@ -92,7 +92,7 @@ def replace_gateway(
 ) -> None:
     """Update the gateway of a server that keeps serving; if `accept` raises, the gateway gets its former settings.
 
-    The mark TRIAL has `recovery` do the same after a kill.
+    The newer tokens stay. After a kill, the mark TRIAL has `recovery` complete or undo the change.
     """
     name, env = deployment.name, deployment.env
     network = host.state.services(name, env).network

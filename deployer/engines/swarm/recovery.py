@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployer.engines.swarm import service_spec
-from deployer.engines.swarm.gateway.service import TRIAL
+from deployer.engines.swarm.gateway import undo
+from deployer.engines.swarm.gateway.undo import Fate
 from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import RELEASE, Service
 from deployer.engines.swarm.state import Services
 from deployer.engines.swarm.tasks import Tasks
+
+KILLED = "the change was killed"
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,22 @@ class Recovery:
         return notes
 
     def leftovers(self) -> tuple[str, ...]:
-        """Return what will be done about a gateway without a server."""
-        if not _is_left(self.host.state.services(self.name, self.env)):
+        """Return what will be done about a gateway without a server, or with settings that were not accepted."""
+        services = self.host.state.services(self.name, self.env)
+        if _is_left(services):
+            return (f"remove the gateway of {self._title}, which has no server, and its certificate",)
+        gateway = services.gateway
+        fate = self._fate(gateway)
+        if gateway is None or fate is None:
             return ()
-        return (f"remove the gateway of {self.name} [{self.env}], which has no server, and its certificate",)
+        if fate is Fate.UNDO:
+            return (f"return the gateway of {self._title} to its former settings{_tokens_note(gateway)}: {KILLED}",)
+        what = "it has the settings of this command" if fate is Fate.COMPLETE else "its former settings are not known"
+        return (f"complete the killed change of the gateway of {self._title}: {what}",)
 
     def _repair(self, services: Services) -> Iterator[str]:
         if _is_left(services):  # see clear_unused
-            yield f"the gateway of {self.name} [{self.env}] was left without a server, and is removed"
+            yield f"the gateway of {self._title} was left without a server, and is removed"
         if services.server is not None:
             yield from self._repair_server(services.server, services.gateway)
             yield from self._repair_gateway(services.gateway)
@@ -65,11 +76,28 @@ class Recovery:
         return f"release {before} serves again: what was to replace it was not accepted yet"
 
     def _repair_gateway(self, gateway: Service | None) -> Iterator[str]:
-        """Return from settings that were not accepted; if Swarm does not know the former ones any more, keep them."""
-        if gateway is not None and TRIAL in gateway.labels:
+        """Complete a change of the gateway alone that the settings ask for, or that cannot be undone; undo another."""
+        fate = self._fate(gateway)
+        if gateway is None or fate is None:
+            return
+        if fate is Fate.UNDO:
             self.host.gateway.restore(self.name, self.env)
             self.host.gateway.accept(self.name, self.env)
-            yield f"the gateway of {self.name} [{self.env}] has its former settings again: the change was killed"
+            yield (
+                f"a killed change of the gateway of {self._title} was undone first{_tokens_note(gateway)}; "
+                "unless the plan changes the gateway, its former settings are in force"
+            )
+        elif self.host.gateway.complete(self.name, self.env):
+            yield f"a killed change of the gateway of {self._title} is completed: its settings are in force now"
+        else:
+            yield f"Swarm has undone a killed change of the gateway of {self._title}: its tasks did not run"
+
+    def _fate(self, gateway: Service | None) -> Fate | None:
+        return self.host.gateway.fate(gateway, self.name, self.env) if gateway else None
+
+    @property
+    def _title(self) -> str:
+        return f"{self.name} [{self.env}]"
 
     def _keep(self, server: Service, release: str) -> str:
         """Accept servers whose predecessors Swarm does not know any more: another program has updated the service."""
@@ -93,6 +121,10 @@ class Recovery:
             for network in state.networks(self.name, self.env):
                 self.host.overlay(network).end()
             state.remove_network(self.name, self.env)
+
+
+def _tokens_note(gateway: Service) -> str:
+    return ", with the tokens of the killed change" if undo.keeps_tokens(gateway) else ""
 
 
 def last_accepted(server: Service) -> Service | None:

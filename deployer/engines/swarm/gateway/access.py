@@ -82,6 +82,10 @@ class Access:
             Certificate.parse(each) for each in sorted(answers, key=lambda each: str(each["CreatedAt"]), reverse=True)
         ]
 
+    def certificate(self, name: str | None) -> Certificate | None:
+        """Return the certificate of this name; None without one."""
+        return next((each for each in self.certificates() if each.name == name), None) if name else None
+
     def self_signed(self, hosts: tuple[str, ...]) -> Certificate | None:
         """Return a certificate of the tool's own that is valid for these hosts and whose key is there; else None."""
         from deployer.engines.docker.gateway import tls  # imports cryptography

@@ -15,30 +15,29 @@ from deployer.engines.docker.gateway import config as shared_config
 from deployer.engines.docker.gateway import tokens
 from deployer.engines.docker.names import LABEL
 from deployer.engines.swarm.api import SwarmApi
-from deployer.engines.swarm.gateway import access, files, spec, tasks
+from deployer.engines.swarm.gateway import access, files, spec, tasks, undo
 from deployer.engines.swarm.gateway.access import Access, Certificate
 from deployer.engines.swarm.gateway.config import GatewayConfig, Route
 from deployer.engines.swarm.gateway.files import CERTIFICATE, CONFIGS, FILE, SECRETS, TOKEN, File, Owner
+from deployer.engines.swarm.gateway.undo import DIGEST, SETTINGS, TRIAL, Fate
 from deployer.engines.swarm.gateway.waiting import POLL_SECONDS, Waiting, find_holder
 from deployer.engines.swarm.inspection import RELEASE, Service
 from deployer.engines.swarm.names import GATEWAY, service_name
-from deployer.errors import SettingRefused
+from deployer.errors import ConfigError, SettingRefused, TemplateError
 from deployer.results.deployment import Gateway as GatewayState
 from deployer.results.launch import digest_of_parts
 from deployer.system.wait import Deadline, wait_until
 
-DIGEST, SETTINGS, TEMPORARY = f"{LABEL}gateway_digest", f"{LABEL}settings", f"{LABEL}temporary"
+TEMPORARY = f"{LABEL}temporary"
 USED_CERTIFICATE = f"{LABEL}gateway_certificate"
 CHANGE = f"{LABEL}change"
 """The label with another value for each `ensure`, so that each is an update which `restore` can undo."""
-
-TRIAL = f"{LABEL}gateway_trial"
-"""The label of a gateway whose new settings were not accepted yet, while the servers stay."""
 
 NO_TOKENS = File(shared_config.TOKENS, SECRETS, "# no client has a token\n")
 """The file of the tokens without any: a secret cannot be empty, and HAProxy skips this line."""
 
 REMOVAL_GRACE_SECONDS = 30.0
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - nodes publish on all addresses
 
 
 @dataclass(frozen=True)
@@ -109,15 +108,39 @@ class SwarmGateway:
         self.prune(name, env)
 
     def restore(self, name: str, env: str) -> None:
-        """Return to the service as it was before the last `ensure`; no error without one."""
-        owner = self._owner(name, env)
-        service = self._service(owner)
-        if service is None or service.previous is None:
+        """Return to the service as it was before the last `ensure`, with the newer tokens; no error without one."""
+        service = self._service(self._owner(name, env))
+        left = undo.former(service) if service else None
+        if service is None or left is None:
             return
-        restarts = _restarts(service, service.previous)
+        restarts, waiting = spec.restarts(service, left), Waiting(self.api, service.name, (0, 0))
+        if not restarts:
+            waiting.for_end_of_update()
+        if undo.keeps_tokens(service):
+            self._update(service, left, waiting)
+            return
         self.api.roll_back_service(service)
         if restarts:
-            Waiting(self.api, service.name, (0, 0)).for_rollback()
+            waiting.for_rollback()
+
+    def fate(self, service: Service, name: str, env: str) -> Fate | None:
+        """Return what recovery does about a gateway; None if its settings were accepted."""
+        if TRIAL not in service.labels:
+            return None
+        try:
+            desired = self.digest(name, env, ANY_ADDRESS)
+        except (ConfigError, SettingRefused, TemplateError):  # a command that needs no gateway may run nevertheless
+            desired = None
+        return undo.fate(service, desired)
+
+    def complete(self, name: str, env: str) -> bool:
+        """Accept settings once Swarm has replaced the tasks; return False if Swarm has undone them by itself."""
+        owner = self._owner(name, env)
+        Waiting(self.api, owner.object_name(GATEWAY), (0, 0)).for_end_of_update()
+        service = self._service(owner)
+        is_done = service is not None and TRIAL in service.labels
+        self.accept(name, env)
+        return is_done
 
     def accept(self, name: str, env: str) -> None:
         """Take the mark TRIAL from the service; no task is started again for it."""
@@ -129,17 +152,18 @@ class SwarmGateway:
     def observe(self, name: str, env: str, undone: str = "") -> GatewayState | None:
         """Return the gateway of a deployment; None without one.
 
-        If the `undone` release has updated it, it is the one that `restore` returns to.
+        If the `undone` release has updated it, it is as `restore` leaves it.
         """
         owner = self._owner(name, env)
         services = self.api.services(*owner.filters(GATEWAY))
         service = next((each for each in services if each.name == owner.object_name(GATEWAY)), None)
         if service is None:
             return None
-        if undone and service.previous is not None and service.labels.get(RELEASE) == undone:
-            service = replace(service, spec=service.previous)
+        left = undo.former(service) if undone and service.labels.get(RELEASE) == undone else None
+        if left is not None:
+            service = replace(service, spec=left)
         reached = Access(self.api, owner)
-        token, certificate = reached.token(), _used_certificate(reached, service)
+        token, certificate = reached.token(), reached.certificate(service.labels.get(USED_CERTIFICATE))
         token_path, certificate_path = access.save(self._directory(owner), token, certificate)
         settings = json.loads(service.labels.get(SETTINGS) or "{}")
         is_lost = not token or (USED_CERTIFICATE in service.labels and certificate is None)
@@ -189,10 +213,10 @@ class SwarmGateway:
             self.remove(owner.name, owner.env)
             raise
 
-    def _update(self, service: Service, desired: dict[str, Any], waiting: Waiting) -> None:
+    def _update(self, service: Service, desired: Mapping[str, Any], waiting: Waiting) -> None:
         known = frozenset(task.id for task in self.api.tasks(service.id))
         self.api.update_service(service, desired)
-        if _restarts(service, desired):
+        if spec.restarts(service, desired):
             waiting.for_update(known)
 
     def _spec(self, owner: Owner, route: Route, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -219,7 +243,7 @@ class SwarmGateway:
     def _labels(self, owner: Owner, route: Route, certificate: Certificate | None) -> dict[str, str]:
         labels = {
             **owner.labels(GATEWAY),
-            DIGEST: self.digest(owner.name, owner.env, "0.0.0.0"),  # noqa: S104 - nodes publish on all addresses
+            DIGEST: self.digest(owner.name, owner.env, ANY_ADDRESS),
             SETTINGS: json.dumps(self.settings.plain),
             TEMPORARY: json.dumps(self.temporary),
             CHANGE: run_dir.new_release_id(),
@@ -275,24 +299,3 @@ class SwarmGateway:
 
     def _directory(self, owner: Owner) -> Path:
         return (self.state_dir / "gateway" / run_dir.env_dir_name(owner.project, owner.env) / owner.name).resolve()
-
-
-def _used_certificate(reached: Access, service: Service) -> Certificate | None:
-    used = service.labels.get(USED_CERTIFICATE)
-    return next((each for each in reached.certificates() if each.name == used), None) if used else None
-
-
-def _restarts(service: Service, desired: Mapping[str, Any]) -> bool:
-    """Return whether another specification of a service makes Swarm replace its tasks."""
-    parts = ("TaskTemplate", "EndpointSpec", "Mode")
-    return not all(_has(service.spec.get(part), desired.get(part)) for part in parts)
-
-
-def _has(found: Any, desired: Any) -> bool:
-    """Return whether a value of the Engine API, which adds defaults, is the desired one."""
-    if isinstance(desired, Mapping):
-        return all(_has((found or {}).get(key), value) for key, value in desired.items())
-    if isinstance(desired, list):
-        found = found or []
-        return len(found) == len(desired) and all(map(_has, found, desired))
-    return bool(found == desired or not (found or desired))

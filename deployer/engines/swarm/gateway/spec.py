@@ -12,6 +12,7 @@ from deployer.engines.docker.gateway.containers import FILES_PER_CONNECTION, GRA
 from deployer.engines.docker.gateway.directory import NOBODY
 from deployer.engines.swarm.gateway.config import BACKENDS, MOST_TASKS, Route
 from deployer.engines.swarm.gateway.files import DIRECTORY, REFERENCES
+from deployer.engines.swarm.inspection import Service
 from deployer.results.deployment import GRPC_PORT, REST_PORT
 
 CONFIG_FILE = "haproxy.cfg"
@@ -94,3 +95,19 @@ class GatewaySpec:
         if is_checked:  # the routing mesh sends requests to a task as soon as it is healthy
             container["Healthcheck"] = {"Test": ["CMD-SHELL", LISTENS], "Interval": 2 * SECOND, "Timeout": 5 * SECOND}
         return container
+
+
+def restarts(service: Service, desired: Mapping[str, Any]) -> bool:
+    """Return whether another specification of a service makes Swarm replace its tasks."""
+    parts = ("TaskTemplate", "EndpointSpec", "Mode")
+    return not all(_has(service.spec.get(part), desired.get(part)) for part in parts)
+
+
+def _has(found: Any, desired: Any) -> bool:
+    """Return whether a value of the Engine API, which adds defaults, is the desired one."""
+    if isinstance(desired, Mapping):
+        return all(_has((found or {}).get(key), value) for key, value in desired.items())
+    if isinstance(desired, list):
+        found = found or []
+        return len(found) == len(desired) and all(map(_has, found, desired))
+    return bool(found == desired or not (found or desired))

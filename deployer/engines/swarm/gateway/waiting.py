@@ -23,6 +23,7 @@ PLACEMENT_SECONDS = 15.0
 
 POLL_SECONDS = 0.2
 COMPLETED, ROLLED_BACK = "completed", "rollback_completed"
+UPDATING = ("updating", "rollback_started")
 STOPPED = ("paused", "rollback_paused")
 NO_NODE = "no suitable node"
 HOST_PORT = "host-mode port already in use"
@@ -71,6 +72,14 @@ class Waiting:
         if failed:
             raise self._failure(failed[0])
         raise EngineError(service.update_message, hint=self._hint) if in_time else self._late()
+
+    def for_end_of_update(self) -> None:
+        """Wait until Swarm replaces no task any more, by an update or a rollback. Raise EngineError."""
+        ended = wait_until(
+            lambda: self._service().update_state not in UPDATING, Deadline.after(READY_SECONDS), POLL_SECONDS
+        )
+        if not ended:
+            raise self._late()
 
     def for_rollback(self) -> None:
         """Wait until the tasks have the former specification again. Raise EngineError."""

@@ -19,8 +19,8 @@ from deployer.engines.docker.api import connect
 from deployer.engines.docker.gateway import tls, tokens
 from deployer.engines.swarm.api import SwarmApi
 from deployer.engines.swarm.gateway.config import MOST_TASKS, GatewayConfig, Route
-from deployer.engines.swarm.gateway.service import SwarmGateway, _has
-from deployer.engines.swarm.gateway.spec import GatewaySpec
+from deployer.engines.swarm.gateway.service import SwarmGateway
+from deployer.engines.swarm.gateway.spec import GatewaySpec, _has
 from deployer.errors import ConfigError, SettingRefused, TemplateError
 
 SERVICE = "deployer-shop-local-half"
