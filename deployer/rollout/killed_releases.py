@@ -51,7 +51,9 @@ def notes(
             if is_killed(release, engine):
                 then = f"the next change of {release.name}"
                 effect = f"it takes no requests, and {then} undoes it"
-                if ledger.may_take_requests(release):
+                if release.change == Change.SCALE.value:
+                    effect = f"{then} completes it"
+                elif ledger.may_take_requests(release):
                     effect = f"it may serve without being accepted, until {then} undoes or completes it"
                 yield (
                     release,

@@ -31,12 +31,21 @@ def at_update(role=""):
         if service and service.update_state == "updating":
             die()
         time.sleep(0.05)
+def at_number(replicas):
+    while engine.host.state.services(site.name, ENV).server.replicas != replicas:
+        time.sleep(0.05)
+    die()
 with healthy_soon(), engine.locks.acquire(site.name, ENV, 30.0):
     engine.recover(site.name, ENV)
     if moment.startswith("gateway"):
         if moment == "gateway, updating":
             threading.Thread(target=at_update, args=("gateway",)).start()
         engine.replace_gateway(engine.observe(site.name, ENV), die)
+    if moment.startswith("scaling to "):
+        replicas = int(moment.rpartition(" ")[2])
+        threading.Thread(target=at_number, args=(replicas,)).start()
+        engine.scale(engine.observe(site.name, ENV), replicas)
+        time.sleep(9)
     candidate = engine.stage(site.launch(engine))
     if moment == "staged":
         die()
@@ -48,7 +57,7 @@ with healthy_soon(), engine.locks.acquire(site.name, ENV, 30.0):
 
 
 def killed(site: Site, cluster: Cluster, image: str, moment: str, **gateway_settings: object) -> None:
-    """A command that deploys an image, or changes the gateway alone, killed at a moment."""
+    """A command that deploys an image, or changes the gateway or the number of servers alone, killed at a moment."""
     changes = json.dumps(gateway_settings)
     arguments = [str(site.directory), cluster.name, site.project, image, moment, site.gateway_image, changes]
     path = os.pathsep.join(str(each) for each in (Path(__file__).parents[1], Path(__file__).parents[2]))

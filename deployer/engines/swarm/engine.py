@@ -22,7 +22,7 @@ from deployer.engines.docker.images import DockerImages
 from deployer.engines.docker.locks import DockerLocks
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT
 from deployer.engines.docker.sdk_arguments import recorded_settings
-from deployer.engines.swarm import listing, logs, secrets, service_spec
+from deployer.engines.swarm import listing, logs, secrets
 from deployer.engines.swarm import tasks as task_list
 from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import RELEASE, Service, newest
@@ -31,6 +31,7 @@ from deployer.engines.swarm.observer import Observer
 from deployer.engines.swarm.preflight import SwarmPreflight
 from deployer.engines.swarm.promotion import Promotion, replace_gateway
 from deployer.engines.swarm.recovery import Recovery, last_accepted
+from deployer.engines.swarm.scaling import Scaling
 from deployer.engines.swarm.staging import Staging
 from deployer.engines.swarm.tasks import Tasks
 from deployer.errors import EngineError, SettingRefused
@@ -43,8 +44,6 @@ from deployer.results.served import ServedModel
 from deployer.savedmodel.op_sets import target_of_image
 
 NAME = listing.ENGINE
-DRAIN_MARGIN_SECONDS = 10.0
-"""How much longer than `drain_seconds` the end of a task may take."""
 NOT_IN_SERVERS = ("replicas", "publish", "gateway_replicas", "gateway_constraints", "monitor_seconds")
 """Settings of `[swarm]` that take effect without a new server."""
 
@@ -224,22 +223,8 @@ class SwarmEngine:
     def scale(self, deployment: Deployment, replicas: int) -> Deployment:
         """Change the number of tasks; if a new one does not run, return to the number before."""
         self.locks.check(deployment)
-        service = self._server(deployment)
-        before = service.replicas
-        self.host.api.update_service(service, service_spec.scaled(service.spec, replicas))
-        try:
-            self.tasks.await_running(service.name, replicas)
-        except BaseException:
-            current = self._server(deployment)
-            self.host.api.update_service(current, service_spec.scaled(current.spec, before))
-            raise
-        if replicas < before:
-            self.tasks.await_drained(service.id, self._drain_seconds)
+        Scaling(self.host, self.tasks).run(self._server(deployment), replicas)
         return self._require(deployment.name, deployment.env, deployment.release)
-
-    @property
-    def _drain_seconds(self) -> float:
-        return self.host.swarm.drain_seconds + DRAIN_MARGIN_SECONDS
 
     def _server(self, deployment: Deployment) -> Service:
         service = self.host.state.services(deployment.name, deployment.env).server

@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deployer.engines.swarm import service_spec
+from deployer.engines.swarm import scaling, service_spec
 from deployer.engines.swarm.gateway import undo
 from deployer.engines.swarm.gateway.undo import Fate
 from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import RELEASE, Service
+from deployer.engines.swarm.scaling import Scaling
 from deployer.engines.swarm.state import Services
 from deployer.engines.swarm.tasks import Tasks
 
@@ -33,18 +34,21 @@ class Recovery:
         return notes
 
     def leftovers(self) -> tuple[str, ...]:
-        """Return what will be done about a gateway without a server, or with settings that were not accepted."""
+        """Return what will be done about a killed `scale`, and about a gateway without a server or not accepted."""
         services = self.host.state.services(self.name, self.env)
         if _is_left(services):
             return (f"remove the gateway of {self._title}, which has no server, and its certificate",)
-        gateway = services.gateway
+        scaled = scaling.shown(services.server) if services.server else ""
+        return tuple(filter(None, (scaled, self._gateway_leftover(services.gateway))))
+
+    def _gateway_leftover(self, gateway: Service | None) -> str:
         fate = self._fate(gateway)
         if gateway is None or fate is None:
-            return ()
+            return ""
         if fate is Fate.UNDO:
-            return (f"return the gateway of {self._title} to its former settings{_tokens_note(gateway)}: {KILLED}",)
+            return f"return the gateway of {self._title} to its former settings{_tokens_note(gateway)}: {KILLED}"
         what = "it has the settings of this command" if fate is Fate.COMPLETE else "its former settings are not known"
-        return (f"complete the killed change of the gateway of {self._title}: {what}",)
+        return f"complete the killed change of the gateway of {self._title}: {what}"
 
     def _repair(self, services: Services) -> Iterator[str]:
         if _is_left(services):  # see clear_unused
@@ -67,6 +71,8 @@ class Recovery:
             yield self._keep(server, release)
         elif server.update_state == "rollback_started":
             self._await_rollback(server, release)
+        elif (before := service_spec.scaled_from(server.labels)) is not None:
+            yield Scaling(self.host, self.tasks).complete(server, before)
 
     def _roll_back(self, server: Service, before: str, gateway: Service | None) -> str:
         self.host.api.roll_back_service(server)

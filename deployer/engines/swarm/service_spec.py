@@ -25,7 +25,7 @@ from deployer.engines.swarm.names import CANDIDATE, PULL, ROLE, SERVER
 from deployer.engines.swarm.secrets import SecretVariable
 
 Spec = dict[str, Any]
-REPLICAS, REPLACES = f"{LABEL}replicas", f"{LABEL}replaces"
+REPLICAS, REPLACES, SCALED_FROM = f"{LABEL}replicas", f"{LABEL}replaces", f"{LABEL}scaled_from"
 IGNORED_SIGNAL = "SIGURG"
 SHM = "/dev/shm"  # noqa: S108 - the container's own
 HEALTH = {
@@ -123,9 +123,22 @@ def pull(name: str, parts: ServerParts) -> Spec:
 
 
 def scaled(spec: Mapping[str, Any], replicas: int) -> Spec:
-    """Return the specification with another number of servers."""
+    """Return the specification with another number of servers, without the mark of `scaling`."""
     labels = {**(spec.get("Labels") or {}), REPLICAS: str(replicas)}
+    labels.pop(SCALED_FROM, None)
     return {**spec, "Labels": labels, "Mode": {"Replicated": {"Replicas": replicas}}}
+
+
+def scaling(spec: Mapping[str, Any], replicas: int) -> Spec:
+    """Return the specification with another number of servers, which do not run yet, and a mark with that before."""
+    made, before = scaled(spec, replicas), spec["Mode"]["Replicated"]["Replicas"]
+    return {**made, "Labels": {**made["Labels"], SCALED_FROM: str(before)}}
+
+
+def scaled_from(labels: Mapping[str, str]) -> int | None:
+    """Return the number of servers before a change that has not ended; None without one."""
+    before = labels.get(SCALED_FROM, "")
+    return int(before) if before.isdecimal() else None
 
 
 def accepted(spec: Mapping[str, Any]) -> Spec:

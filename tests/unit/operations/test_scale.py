@@ -16,7 +16,7 @@ from deployer import engines
 from deployer.errors import EngineError, InvalidValue, NotRunning, SettingRefused
 from deployer.results.changes import UpResult
 from deployer.results.plan import Change
-from deployer.rollout.ledger import LEDGER_FILE
+from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.verification import smoke
 
 
@@ -67,6 +67,18 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(project):
     result = scale(project, 3, dry_run=True)
     assert (result.plan.change, result.endpoints, project.observed().replicas) == (Change.SCALE, None, 2)
     assert project.platform.done["recover"] == 1  # that of `up`
+
+
+def test_a_killed_change_is_completed_by_the_next_command_and_the_notes_say_so(project, monkeypatch):
+    project.up(replicas=2)
+    observed, shown = project.observed(), "complete the killed change from 1 to 2 servers: 1 of them run"
+    ledger = Ledger(project.state_dir / LEDGER_FILE, observed.project)
+    number = ledger.begin(NAME, "local", "memory", Change.SCALE.value, observed.models)
+    ledger.step(number, "start 1 more server")
+    monkeypatch.setattr(MemoryEngine, "leftovers", lambda *_: (shown,))
+    for preview in (scale(project, 2, dry_run=True), project.up(dry_run=True)):
+        assert (preview.plan.recovery, preview.plan.is_change) == ((shown,), True)
+        assert "the next change of m completes it" in preview.notices[0]
 
 
 @pytest.mark.parametrize("replicas", [0, -1, 251])
