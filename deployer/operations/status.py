@@ -233,11 +233,11 @@ def _status(observed: Deployment, note: str, workspace: Workspace) -> Deployment
     lost = f"{missing} is no longer in {store.root}: put it back" if missing else ""
     gateway = deployment.gateway
     tls, tokens = (gateway is not None and gateway.certificate is not None), (gateway is not None and gateway.guarded)
-    unknown = gateway is not None and gateway.lost
+    is_unknown = gateway is not None and (gateway.lost or not gateway.running)
     of_nodes = bool(deployment.nodes)
     exposed = (
         ""
-        if unknown
+        if is_unknown
         else exposure(deployment.host, tls=tls, tokens=tokens, of_nodes=of_nodes, machine=deployment.machine)
     )
     gone = _config_note(workspace, deployment)

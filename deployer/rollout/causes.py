@@ -242,7 +242,7 @@ def gateway_cause(launch: Launch, observed: Deployment) -> str | None:
     gateway = observed.gateway
     is_changed = gateway.digest not in ("", launch.gateway_digest)
     causes = (
-        "" if gateway.running else "the gateway is not running",
+        "" if gateway.running else "the gateway is not running" if gateway.digest else "the gateway is gone",
         LOST_GATEWAY if gateway.lost and gateway.running else "",
         f"changed: {', '.join(_changed_gateway(launch, gateway))}" if is_changed else "",
     )

@@ -23,6 +23,7 @@ from support.world import MODELS, eventually
 pytestmark = pytest.mark.timeout(1800)
 NAME = "half_plus_two"
 ENOUGH = 300
+GATEWAYS = "label=deployer.role=gateway"
 
 
 @pytest.fixture
@@ -126,6 +127,25 @@ def test_clients_of_three_nodes_notice_no_change(swarm: Path, cluster: Cluster) 
         assert seen.answers[4.0] == before
     seen.check({3.0, 4.0}, 2 * ENOUGH)
     print(f"{seen.count} requests, {seen.count / (time.monotonic() - began):.0f} a second, none failed")
+
+
+def test_a_gateway_that_somebody_removed_is_gone_and_up_starts_another(swarm: Path, cluster: Cluster) -> None:
+    up(swarm, f"{NAME}:1", *ANY_PORTS)
+    (gateway,) = (
+        cluster.nodes[0]
+        .docker("service", "ls", "-q", "--filter", f"label=deployer.project={PROJECT}", "--filter", GATEWAYS)
+        .split()
+    )
+    cluster.nodes[0].docker("service", "rm", gateway)
+    shown = deployer("status", cwd=swarm)
+    assert "its gateway is not running: deployer up" in shown.out + shown.err
+    for untrue in ("reachable from other machines", "cannot be reached"):
+        assert untrue not in shown.out + shown.err
+    planned = deployer("plan", f"{NAME}:1", cwd=swarm)
+    assert "the gateway is gone" in planned.out + planned.err
+    again = up(swarm, f"{NAME}:1")
+    assert (again["plan"]["change"], ask(again["endpoints"], 2.0)) == ("gateway", 3.0)
+    assert status(swarm)["gateway"]["running"]
 
 
 def test_nothing_is_built_without_a_registry_or_with_a_wrong_setting(

@@ -70,7 +70,7 @@ def at_task(candidate: Deployment, task: Task, network: str) -> Deployment:
 
 def at_gateway(
     server: Deployment,
-    gateway: Gateway | None,
+    gateway: Gateway,
     addresses: Mapping[str, str],
     preferred: str,
     servers: Mapping[str, int],
@@ -80,9 +80,10 @@ def at_gateway(
     `addresses` are those of the nodes where a gateway answers, by the name of the node. The one of the `preferred` node
     is the address of the deployment, if it is among them. `servers` are the numbers of running servers by node.
     """
-    scheme = "https" if gateway and (gateway.certificate or gateway.settings.get("tls")) else "http"
+    scheme = "https" if gateway.certificate or gateway.settings.get("tls") else "http"
     at = {name: _endpoints(scheme, host, server.rest_port, server.grpc_port) for name, host in addresses.items()}
     endpoints = at.get(preferred) or next(iter(at.values()), NO_ADDRESS)
+    gateway = dataclasses.replace(gateway, running=gateway.running and bool(at))
     nodes = tuple(Node(name, servers.get(name, 0), at.get(name)) for name in sorted({*servers, *at}))
     return dataclasses.replace(server, endpoints=endpoints, gateway=gateway, nodes=nodes)
 

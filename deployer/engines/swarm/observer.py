@@ -66,7 +66,8 @@ class Observer:
         """Return what `service` serves; its gateway is the one from before an `undone` release."""
         tasks = self.host.api.tasks(service.id)
         server = listing.parse(service, self._directory(service), running=any(task.runs for task in tasks))
-        nodes, gateway = self.host.api.nodes(), self.host.gateway.observe(server.name, server.env, undone)
+        nodes, gateways = self.host.api.nodes(), self.host.gateway
+        gateway = gateways.observe(server.name, server.env, undone) or gateways.gone(server.name, server.env)
         addresses = self._addresses(services.gateway, server, nodes)
         here = nodes.get(self.host.info.node_id)
         preferred = here.name if here else ""

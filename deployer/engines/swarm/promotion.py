@@ -102,6 +102,7 @@ def replace_gateway(
         accept(observe())
     except BaseException:
         host.gateway.restore(name, env)
+        host.gateway.accept(name, env)  # a first gateway stays
         raise
     host.gateway.accept(name, env)
     host.gateway.prune(name, env)

@@ -20,13 +20,12 @@ from deployer.engines.swarm.gateway.access import Access, Certificate
 from deployer.engines.swarm.gateway.config import GatewayConfig, Route
 from deployer.engines.swarm.gateway.files import CERTIFICATE, CONFIGS, FILE, SECRETS, TOKEN, File, Owner
 from deployer.engines.swarm.gateway.undo import DIGEST, SETTINGS, TRIAL, Fate
-from deployer.engines.swarm.gateway.waiting import POLL_SECONDS, Waiting, find_holder
+from deployer.engines.swarm.gateway.waiting import Waiting, find_holder
 from deployer.engines.swarm.inspection import RELEASE, Service
 from deployer.engines.swarm.names import GATEWAY, service_name
 from deployer.errors import ConfigError, SettingRefused, TemplateError
 from deployer.results.deployment import Gateway as GatewayState
 from deployer.results.launch import digest_of_parts
-from deployer.system.wait import Deadline, wait_until
 
 TEMPORARY = f"{LABEL}temporary"
 USED_CERTIFICATE = f"{LABEL}gateway_certificate"
@@ -178,39 +177,45 @@ class SwarmGateway:
             temporary_settings=tuple(json.loads(service.labels.get(TEMPORARY) or "[]")),
         )
 
+    def gone(self, name: str, env: str) -> GatewayState:
+        """Return the gateway of a deployment whose service somebody has removed."""
+        directory = self._directory(self._owner(name, env))
+        return GatewayState(digest="", running=False, token=directory / access.TOKEN_FILE)
+
     def nodes(self, name: str, env: str) -> tuple[tuple[str, str], ...]:
         """Return names and addresses of the nodes where the gateway runs, sorted by name."""
-        nodes = self.api.nodes()
-        found = self.api.tasks(self._owner(name, env).object_name(GATEWAY))
-        running = {task.node_id for task in found if task.runs and task.is_current} & nodes.keys()
-        return tuple(sorted((nodes[each].name, nodes[each].address) for each in running if nodes[each].ready))
+        return tasks.running_nodes(self.api, self._owner(name, env).object_name(GATEWAY))
 
     def remove(self, name: str, env: str) -> None:
         """Remove the service, its configs and secrets, and the local copies; wait until its tasks have ended."""
         owner = self._owner(name, env)
-        if service := self._service(owner):
-            self.api.remove_service(service.id)
-            allowed = self.swarm.drain_seconds + REMOVAL_GRACE_SECONDS
-            wait_until(lambda: not tasks.remaining(self.api, service.id), Deadline.after(allowed), POLL_SECONDS)
+        self._remove_service(owner)
         files.prune(self.api, owner, (), (FILE, TOKEN, CERTIFICATE))
         access.delete(self._directory(owner))
 
+    def _remove_service(self, owner: Owner) -> None:
+        if service := self._service(owner):
+            tasks.remove(self.api, service.id, self.swarm.drain_seconds + REMOVAL_GRACE_SECONDS)
+
     def prune(self, name: str, env: str) -> None:
-        """Remove configs and secrets that neither the service uses nor the one that `restore` returns to."""
+        """Remove configs and secrets that neither the service uses nor the one that `restore` returns to.
+
+        Without a service, the certificates stay: clients trust them, and the next gateway takes one.
+        """
         owner = self._owner(name, env)
         service = self._service(owner)
         used = files.referenced(service)
-        certificates = {
-            each.name for each in Access(self.api, owner).certificates() if service is not None and each.key in used
-        }
-        files.prune(self.api, owner, used | certificates, (FILE, CERTIFICATE))
+        kept = [each for each in Access(self.api, owner).certificates() if service is None or each.key in used]
+        names = {name for each in kept for name in (each.name, each.key)}
+        files.prune(self.api, owner, used | names, (FILE, CERTIFICATE))
 
     def _create(self, owner: Owner, desired: dict[str, Any], waiting: Waiting) -> None:
         self.api.create_service(desired)
         try:
             waiting.for_creation()
         except BaseException:
-            self.remove(owner.name, owner.env)
+            self._remove_service(owner)
+            self.prune(owner.name, owner.env)
             raise
 
     def _update(self, service: Service, desired: Mapping[str, Any], waiting: Waiting) -> None:

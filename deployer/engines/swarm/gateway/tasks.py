@@ -11,8 +11,10 @@ from urllib3.exceptions import HTTPError
 from deployer.engines.docker.api import decode_lines
 from deployer.engines.swarm.api import SwarmApi, swarm_errors
 from deployer.engines.swarm.inspection import Task
+from deployer.system.wait import Deadline, wait_until
 
 LOG_LINES = 15
+POLL_SECONDS = 0.2
 LOG_SECONDS = 5
 """The manager asks the task's node for its log, and that node may be lost."""
 
@@ -23,6 +25,19 @@ def remaining(api: SwarmApi, service_id: str) -> tuple[Task, ...]:
         answers = api.client.api.tasks()
     found = (Task.parse(each) for each in answers if each.get("ServiceID") == service_id)
     return tuple(task for task in found if not task.has_ended)
+
+
+def remove(api: SwarmApi, service_id: str, seconds: float) -> None:
+    """Remove a service, and wait until its tasks have ended, for at most `seconds`."""
+    api.remove_service(service_id)
+    wait_until(lambda: not remaining(api, service_id), Deadline.after(seconds), POLL_SECONDS)
+
+
+def running_nodes(api: SwarmApi, service: str) -> tuple[tuple[str, str], ...]:
+    """Return names and addresses of the nodes where a service runs, sorted by name."""
+    nodes = api.nodes()
+    running = {task.node_id for task in api.tasks(service) if task.runs and task.is_current} & nodes.keys()
+    return tuple(sorted((nodes[each].name, nodes[each].address) for each in running if nodes[each].ready))
 
 
 def network_id(api: SwarmApi, name: str) -> str:

@@ -16,7 +16,7 @@ from deployer.engines.swarm import tasks as task_list
 from deployer.engines.swarm.inspection import NodeInfo, Service, SwarmInfo, Task, newest
 from deployer.engines.swarm.state import by_role, is_ours
 from deployer.engines.swarm.tasks import PENDING_SECONDS, Patience
-from deployer.results.deployment import Endpoints, Node
+from deployer.results.deployment import Endpoints, Gateway, Node
 from deployer.results.served import ServedModel
 
 
@@ -63,17 +63,23 @@ def test_services_are_told_apart_by_role_and_those_of_other_names_are_left_alone
 
 
 def test_a_deployment_has_the_address_of_the_manager_if_a_gateway_runs_there():
-    server = listing.parse(service(), Path("/state"), running=True)
+    server, gateway = listing.parse(service(), Path("/state"), running=True), Gateway("d", True, Path("token"))
     at = {"node1": "10.0.0.1", "node2": "10.0.0.2"}
-    reached = listing.at_gateway(server, None, at, "node2", {"node1": 1, "node3": 1})
+    reached = listing.at_gateway(server, gateway, at, "node2", {"node1": 1, "node3": 1})
     assert reached.endpoints == Endpoints("http://10.0.0.2:8501", "10.0.0.2:8500")
     assert reached.nodes == (
         Node("node1", 1, Endpoints("http://10.0.0.1:8501", "10.0.0.1:8500")),
         Node("node2", 0, Endpoints("http://10.0.0.2:8501", "10.0.0.2:8500")),
         Node("node3", 1),
     )
-    assert listing.at_gateway(server, None, at, "node9", {}).endpoints.rest == "http://10.0.0.1:8501"
-    assert listing.at_gateway(server, None, {}, "node2", {}).endpoints == listing.NO_ADDRESS
+    assert listing.at_gateway(server, gateway, at, "node9", {}).endpoints.rest == "http://10.0.0.1:8501"
+    assert (reached.gateway, reached.silence) == (gateway, "")
+
+
+def test_without_a_node_where_it_answers_a_gateway_is_not_running():
+    server, gateway = listing.parse(service(), Path("/state"), running=True), Gateway("d", True, Path("token"))
+    reached = listing.at_gateway(server, gateway, {}, "node2", {})
+    assert (reached.endpoints, reached.silence) == (listing.NO_ADDRESS, "its gateway is not running")
 
 
 @pytest.mark.parametrize(("ports", "everywhere"), [([], False), ([{"PublishMode": "host"}], False), ([{}], True)])
