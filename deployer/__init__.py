@@ -46,6 +46,7 @@ _FUNCTIONS = {
     "image_push": "operations.image_push:image_push",
     "token": "operations.token:token",
     "render_config": "operations.render:render",
+    "with_files_left": "operations.render:with_files_left",
     "write_config": "operations.render:write",
 }
 _CONSTANTS = {"RENDER_FORMS": "operations.render:FORMS"}
@@ -174,6 +175,7 @@ if TYPE_CHECKING:
     from deployer.operations.redeploy import label as label
     from deployer.operations.redeploy import redeploy as redeploy
     from deployer.operations.render import render as _render
+    from deployer.operations.render import with_files_left as with_files_left
     from deployer.operations.render import write as _write
     from deployer.operations.rollback import rollback as rollback
     from deployer.operations.scale import scale as scale

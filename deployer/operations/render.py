@@ -15,7 +15,7 @@ from deployer.engines import ENGINES, RENDERED_BY
 from deployer.errors import UsageError
 from deployer.results.launch import Rendered
 from deployer.results.served import ServedModel
-from deployer.rollout import lost_versions
+from deployer.rollout import left_files, lost_versions
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import build_launch, check_gpus, resolve_models
@@ -181,6 +181,12 @@ def write(rendered: Rendered, directory: Path, *, force: bool = False) -> tuple[
     except OSError as error:
         raise UsageError(f"{directory} cannot be written to: {error}") from error
     return tuple(paths)
+
+
+def with_files_left(rendered: Rendered, directory: Path) -> Rendered:
+    """Return the files with a notice about those that an earlier render left in the directory."""
+    left = left_files.notices(rendered.files, directory)
+    return dataclasses.replace(rendered, notices=(*rendered.notices, *left))
 
 
 def _refuse_other_texts(paths: dict[Path, str]) -> None:

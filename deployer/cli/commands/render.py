@@ -48,4 +48,5 @@ def render(
         output.show(rendered, console.versions.show_rendered)
     else:
         paths = deployer.write_config(rendered, out, force=force)
+        rendered = deployer.with_files_left(rendered, out)
         output.show(rendered, lambda _: console.versions.show_written(paths, rendered.notices))
