@@ -84,7 +84,8 @@ class DeployFailed(DeployerError):
 class PlanOutdated(DeployerError):
     """Another plan was expected than would be executed now.
 
-    Cause: the deployment, the store or a setting has changed since `plan` showed the digest.
+    Cause: the deployment, the store, the source or a setting has changed since `plan` showed the digest, or another
+    engine is selected.
     Remedy: `deployer plan` shows the new plan; `up --expect` takes its digest.
     """
 

@@ -62,7 +62,8 @@ def json_value(value: object) -> object:
         plan = {"change": value.change.value, "deployment": value.deployment, "engine": value.engine}
         machine = {"address": value.address, "selected_by": value.selected_by}
         described = {"server": value.server, "recovery": list(value.recovery), "steps": steps}
-        return {**plan, **machine, **described, "digest": value.digest}
+        contents = {"contents": list(value.contents), "digest": value.digest}
+        return {**plan, **machine, **described, **contents}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {
             field.name: json_value(getattr(value, field.name))

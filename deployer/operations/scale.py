@@ -58,8 +58,11 @@ def scale(
         raise one_server_error(workspace.engine.traits.name)
     plan = planning.on_engine(planning.plan_scale(deployed, replicas), workspace.engine.traits)
     later = reverts.replicas_conflict(workspace, replicas)
+    engine = workspace.engine
+    leftovers = engine.leftovers(deployed.name, deployed.env)
+    recovery = (*leftovers, *killed_releases.recovery(workspace.ledger, engine, deployed))
     if dry_run:
-        return _preview(workspace, deployed, plan, later)
+        return _preview(workspace, deployed, dataclasses.replace(plan, recovery=recovery), later)
     with (
         note_what_serves(workspace),
         collect_notices() as notices,
@@ -68,6 +71,7 @@ def scale(
         deployed = _recovered(workspace, deployed.name, notices)
         plan = planning.on_engine(planning.plan_scale(deployed, replicas), workspace.engine.traits)
         executed = _execute(workspace, deployed, plan, notices, progress)
+    plan = dataclasses.replace(plan, recovery=recovery)
     result = _result(executed.deployment, plan, (*notices, *later))
     return dataclasses.replace(
         result,
@@ -81,9 +85,6 @@ def _preview(workspace: Workspace, deployed: Deployment, plan: Plan, notices: tu
     """Return the plan of a deployment without what a killed command left, with what is done about that first."""
     engine, ledger = workspace.engine, workspace.ledger
     killed = (note for _, note in killed_releases.notes(ledger, engine, deployed.name, deployed.env))
-    leftovers = engine.leftovers(deployed.name, deployed.env)
-    recovery = (*leftovers, *killed_releases.recovery(ledger, engine, deployed))
-    plan = dataclasses.replace(plan, recovery=recovery)
     return _result(deployed, plan, (*killed, *notices))
 
 

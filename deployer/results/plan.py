@@ -54,6 +54,8 @@ class Export(Step):
     source: str
     model: str
     version: int
+    content: str = ""
+    """The digest of the source and of the export's options; empty if only running the source tells what it makes."""
 
     @property
     def action(self) -> str:
@@ -368,13 +370,32 @@ class Plan:
     """The setting that selects that address, such as `DOCKER_HOST`; empty for the default engine of this machine."""
 
     recovery: tuple[str, ...] = ()
-    """What the command does first about a killed change, or a gateway without a server or not running; only in a
-    preview."""
+    """What the command does first about a killed change, or a gateway without a server or not running."""
+
+    contents: tuple[str, ...] = ()
+    """The versions that the store has already, each with the digest of its files."""
 
     @property
     def digest(self) -> str:
-        """A digest of the steps, their causes and the desired settings."""
-        return digest([str(replace(self, recovery=(), selected_by="")), self.server])
+        """A digest of everything that is decided: address, recovery, steps, causes, contents and desired settings.
+
+        It has no values of variables of containers.
+        """
+        return digest([self.decision, *(step.content for step in self.exports), *self.contents])
+
+    @property
+    def decision(self) -> str:
+        """A digest of what was decided, without the contents of sources and versions."""
+        return digest([str(replace(self, selected_by="")), self.server, self.address])
+
+    @property
+    def exports(self) -> tuple[Export, ...]:
+        """The exports among the steps."""
+        return tuple(step for step in self.steps if isinstance(step, Export))
+
+    def leads_to(self, other: Plan) -> bool:
+        """Return whether another plan is this one after its exports: the same, with the versions that they made."""
+        return self.decision == other.decision and set(self.contents) <= set(other.contents)
 
     @property
     def machine_note(self) -> str:

@@ -109,8 +109,8 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
         *unused_options.notices(workspace, launch, plan, observed),
         *defaults.notices(workspace, launch, last, None),
     )
-    recovery = (*engine.leftovers(*key), *killed_releases.recovery(workspace.ledger, engine, observed))
-    return _result(workspace, launch.models, dataclasses.replace(plan, recovery=recovery), tuple(notices))
+    plan = dataclasses.replace(plan, recovery=_recovery(workspace, observed))
+    return _result(workspace, launch.models, plan, tuple(notices))
 
 
 def deploy(  # noqa: PLR0913
@@ -134,6 +134,8 @@ def deploy(  # noqa: PLR0913
         notices.extend(lost_versions.unload_notices(lost, [(model.name, model.version) for model in exported]))
         expected_plan = None if expected is None else expected.plan_after_exports(workspace.spec, exported)
         launch, models = _resolve(workspace)
+        foreseen = workspace.engine.foresee(*launch.key)
+        recovery = _recovery(_keep_unset(workspace, foreseen, reason), foreseen)
         with workspace.lock(workspace.engine, launch.name, launch.env):
             observed = recover_interrupted(workspace, launch.name, launch.env, notices)
             before.models = observed.models if observed else ()
@@ -148,8 +150,8 @@ def deploy(  # noqa: PLR0913
                 launch, models = _resolve(workspace, stopped)
             launch = dataclasses.replace(launch, temporary_settings=workspace.kept.temporary)
             reading = MemoryReading(workspace.engine, observed)
-            plan = decide_plan(workspace, launch, models, reading)
-            if expected_plan is not None and plan.digest != expected_plan.digest:
+            plan = dataclasses.replace(decide_plan(workspace, launch, models, reading), recovery=recovery)
+            if expected_plan is not None and not expected_plan.leads_to(plan):
                 raise outdated(plan)
             gate = Gate(workspace, launch, models, progress, reading, signatures, goes_back=reason == ROLLBACK)
             executed = _execute(plan, gate, last, notices, reason)
@@ -204,7 +206,18 @@ def foresee(workspace: Workspace, options: ExportOptions, observed: Deployment |
     """Return the plan that `deploy` would execute if it found the deployment as it was `observed`."""
     workspace = _keep_unset(workspace, observed, "")
     last = observed or gone.last_state(workspace, workspace.spec.deployment, workspace.spec.env)
-    return Expectation(workspace, observed, last, preview_change(workspace, options, observed, last))
+    preview = preview_change(workspace, options, observed, last)
+    plan = dataclasses.replace(preview.plan, recovery=_recovery(workspace, observed))
+    return Expectation(workspace, observed, last, dataclasses.replace(preview, plan=plan))
+
+
+def _recovery(workspace: Workspace, observed: Deployment | None) -> tuple[str, ...]:
+    """Return what a change does first about a killed one, which leads to the deployment as it is `observed`.
+
+    Call it before the deployment is locked: a command that holds the lock was not killed.
+    """
+    engine, key = workspace.engine, (workspace.spec.deployment, workspace.spec.env)
+    return (*engine.leftovers(*key), *killed_releases.recovery(workspace.ledger, engine, observed))
 
 
 def _keep_unset(workspace: Workspace, observed: Deployment | None, reason: str) -> Workspace:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from deployer.config.spec import Spec
+from deployer.errors import PlanOutdated
 from deployer.results.deployment import Deployment
 from deployer.results.model import Model
 from deployer.results.plan import Plan
@@ -31,14 +32,26 @@ class Expectation:
         """Return the plan that follows the exports, decided from the deployment as it was when the plan was shown.
 
         `exported` is the spec with the versions of its sources. An export of which only running it tells whether it
-        makes a version may find its content in the store; every other export makes the version that was shown.
+        makes a version may find its content in the store; every other export makes the version that was shown. Raises
+        PlanOutdated for a source that has changed since.
         """
+        created = tuple(created)
         new = {model.name: model.version for model in created}
         exports = self.preview.exports
+        self.check_sources(created)
         unchanged = {step.model for step in exports if step.cause == ONLY_RUNNING_TELLS and step.model not in new}
         as_shown = all(new.get(step.model) == step.version for step in exports if step.model not in unchanged)
         if not unchanged or not as_shown:
             return self.preview.plan
         models = {name: dataclasses.replace(model, source=None) for name, model in exported.models.items()}
         spec = dataclasses.replace(self.workspace.spec, models=models)
-        return preview_change(self.workspace.with_spec(spec), ExportOptions(), self.observed, self.last).plan
+        plan = preview_change(self.workspace.with_spec(spec), ExportOptions(), self.observed, self.last).plan
+        return dataclasses.replace(plan, recovery=self.preview.plan.recovery)
+
+    def check_sources(self, created: Iterable[Model]) -> None:
+        """Refuse versions that were exported from another content than was shown. Raises PlanOutdated."""
+        shown = {step.model: step for step in self.preview.exports if step.content}
+        for model in created:
+            step = shown.get(model.name)
+            if step is not None and step.content != model.source.digest:
+                raise PlanOutdated(f"{step.source} has changed since the plan was shown")

@@ -52,8 +52,17 @@ def export_into(
     return _Export(store, name, request, options, candidates, progress, highest_served).run(origin)
 
 
-def find_exported(store: Store, source: str, options: ExportOptions) -> Model | str:
-    """Return the version that was exported from the source as it is; otherwise why an export is needed.
+@dataclass(frozen=True)
+class NeededExport:
+    """An export that the store does not have: why it is needed, and the digest of the source with its options."""
+
+    cause: str
+    digest: str
+    """Empty if only running the source tells what it produces."""
+
+
+def find_exported(store: Store, source: str, options: ExportOptions) -> Model | NeededExport:
+    """Return the version that was exported from the source as it is; otherwise the export that is needed.
 
     Raises VersionExists for a version that an export cannot make.
     """
@@ -66,10 +75,14 @@ def find_exported(store: Store, source: str, options: ExportOptions) -> Model | 
     same = next((version for version in stored if _has_source(version, origin)), None)
     may_be_same = bool(stored) and origin.digest is None
     if (same or may_be_same) and _is_forced(options):
-        return f"asked for with {'--force' if options.force else '--version'}"
-    if may_be_same:
-        return ONLY_RUNNING_TELLS
-    return same or _why_missing(stored, origin, options)
+        cause = f"asked for with {'--force' if options.force else '--version'}"
+    elif may_be_same:
+        cause = ONLY_RUNNING_TELLS
+    elif same is not None:
+        return same
+    else:
+        cause = _why_missing(stored, origin, options)
+    return NeededExport(cause, origin.digest or "")
 
 
 def _check_version(store: Store, name: str, options: ExportOptions) -> None:

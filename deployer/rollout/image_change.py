@@ -190,7 +190,9 @@ class _Expected:
 
     def check_exports(self, exported: Iterable[Model]) -> None:
         """Refuse exports that made other versions than were shown. Raises PlanOutdated."""
+        exported = tuple(exported)
         new = {model.name: model.version for model in exported}
+        self.found.check_sources(exported)
         for step in self.found.preview.exports:
             accepted = (step.version, None) if step.cause == ONLY_RUNNING_TELLS else (step.version,)
             if new.get(step.model) not in accepted:

@@ -19,7 +19,7 @@ from deployer.rollout import gone, lost_versions, reload
 from deployer.rollout import plan as planning
 from deployer.rollout.breaking_changes import NO_EXPORTS, Exports
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.exports import ONLY_RUNNING_TELLS, find_exported
+from deployer.rollout.exports import ONLY_RUNNING_TELLS, NeededExport, find_exported
 from deployer.rollout.launch import check_batching, check_gpus, check_labels, get_version, resolve_launch, served_model
 from deployer.rollout.memory import MemoryReading, fits_three
 from deployer.rollout.preflight import check_platform
@@ -146,7 +146,8 @@ def decide_plan(workspace: Workspace, launch: Launch, models: tuple[Model, ...],
         check_platform(workspace)
         with name_origin(workspace):
             check_gpus(workspace.spec)
-    return planning.on_engine(plan, workspace.engine.traits)
+    contents = tuple(f"{model.name}:{model.version} {model.digest}" for model in models)
+    return dataclasses.replace(planning.on_engine(plan, workspace.engine.traits), contents=contents)
 
 
 def _reload_conditions(
@@ -180,12 +181,12 @@ def _preview_model(
     store = workspace.store
     options = options.for_model(name, spec)
     exported = None if spec.source is None else find_exported(store, spec.source, options)
-    if isinstance(exported, str):
+    if isinstance(exported, NeededExport):
         require_tensorflow("an export")
         served = lost_versions.highest_served(workspace, name)
         version = options.version or next_version(store, name, spec.source or "", served=served)
-        exports.append(Export(exported, spec.source or "", name, version))
-        return _after_export(version, store, name, spec, is_certain=exported != ONLY_RUNNING_TELLS)
+        exports.append(Export(exported.cause, spec.source or "", name, version, exported.digest))
+        return _after_export(version, store, name, spec, is_certain=exported.cause != ONLY_RUNNING_TELLS)
     models = tuple(get_version(store, name, version) for version in spec.versions)
     models = models or (exported or get_version(store, name),)
     check_batching(workspace.spec, models)

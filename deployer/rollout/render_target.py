@@ -15,7 +15,7 @@ from deployer.errors import DeployerError, EngineError, ModelNotFound
 from deployer.results.deployment import Deployment
 from deployer.rollout import addresses, lost_versions
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.exports import find_exported
+from deployer.rollout.exports import NeededExport, find_exported
 from deployer.rollout.kept_settings import keep_settings
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace
@@ -76,9 +76,9 @@ def _stored_version(workspace: Workspace, name: str, model: ModelSpec) -> tuple[
         number = next_version(workspace.store, name, source, served=lost_versions.highest_served(workspace, name))
     except DeployerError as error:
         return None, f"whether the store has {source} is unknown: {error.message}"
-    if not isinstance(exported, str):
+    if not isinstance(exported, NeededExport):
         return exported.version, ""
-    return None, f"up would first export {source} as {name}:{number}: {exported}"
+    return None, f"up would first export {source} as {name}:{number}: {exported.cause}"
 
 
 @contextmanager

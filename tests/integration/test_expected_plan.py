@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,16 @@ def test_another_plan_is_still_refused(directory):
     assert refused.code != 0
     (status,) = in_process("status", "both", "--json", cwd=directory).json["deployments"]
     assert status["deployment"]["models"][0]["labels"] == []
+
+
+def test_a_file_of_other_content_is_another_plan(directory):
+    copy_model(directory / "trained")
+    (directory / "deployer.toml").write_text(TOML.replace("code.py:model", "trained"))
+    shown = digest(directory)
+    shutil.rmtree(directory / "trained")
+    copy_model(directory / "trained", version=2)
+    refused = run(directory, "up", "--expect", shown)
+    assert "another plan was expected" in refused.json["error"]["message"]
+    assert not (directory / "models" / "code").exists()
+    assert digest(directory) != shown
+    assert up(directory) == ("create", {"code": [1]})

@@ -41,7 +41,9 @@ from deployer.errors import PLAN_HAS_CHANGES, PlanOutdated, UsageError
 from deployer.rollout.export_options import ExportOptions
 
 EXPECT = (
-    "Execute only the plan with this digest, which `plan` shows. An export of code may find its content in the store: "
+    "Execute only the plan with this digest, which `plan` shows. It covers the address of the engine, what is undone "
+    "first, sources that are files or directories, stored versions and settings, but no values of docker.environment. "
+    "An export of code may find its content in the store: "
     "then that version is deployed instead of a new one."
 )
 

@@ -62,7 +62,7 @@ def _differing_keys(spec: Spec, served: ServedModel) -> str:
 
 def _differing_source(workspace: Workspace, served: ServedModel) -> str:
     """Return the source that the file lists for a model, if `up` would serve another version of it, or no labels."""
-    from deployer.rollout.exports import find_exported
+    from deployer.rollout.exports import NeededExport, find_exported
 
     listed = workspace.spec.models.get(served.name, ModelSpec())
     if listed.source is None or listed.versions:
@@ -72,7 +72,7 @@ def _differing_source(workspace: Workspace, served: ServedModel) -> str:
         found = find_exported(workspace.store, listed.source, options)
     except (DeployerError, OSError):  # the next `up` says so
         return ""
-    if not isinstance(found, str):
+    if not isinstance(found, NeededExport):
         labels = ", without labels" if served.labels and not listed.labels else ""
         if served.versions == (found.version,) and not labels:
             return ""

@@ -146,7 +146,7 @@ def test_a_dry_run_shows_that_a_killed_reload_is_undone_and_does_not_call_it_up_
     show_up(planned, 1)
     assert "up to date" not in capsys.readouterr().out
     done = COMMANDS[command](serving, False)
-    assert (done.plan.digest, done.plan.recovery) == (planned.plan.digest, ())
+    assert (done.plan.digest, done.plan.recovery) == (planned.plan.digest, planned.plan.recovery)
     assert not COMMANDS[command](serving, True).plan.is_change
 
 

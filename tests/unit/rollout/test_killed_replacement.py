@@ -13,6 +13,7 @@ import deployer
 from deployer import engines
 from deployer.config import render
 from deployer.engines.base import SERVING
+from deployer.errors import PlanOutdated
 from deployer.results.changes import UpResult
 from deployer.results.launch import Launch
 from deployer.results.plan import Change
@@ -87,7 +88,7 @@ def test_a_dry_run_shows_the_undo_and_the_plan_that_follows_it(killed, command):
     (undo,) = planned.plan.recovery
     assert f"({NAME}:2): {NAME}:1 alone serves again" in undo
     done = run(killed, dry_run=False)
-    assert (done.plan.digest, done.plan.recovery) == (planned.plan.digest, ())
+    assert (done.plan.digest, done.plan.recovery) == (planned.plan.digest, planned.plan.recovery)
     killed.check(version, labels={"live": 1} if command == "label" else None)
     assert not killed.redeploy(version, dry_run=True).plan.is_change
 
@@ -156,3 +157,17 @@ def test_a_replacement_under_way_is_not_shown_as_killed(killed):
     with killed.engine.locks.acquire(NAME, "local", 1.0):
         planned = killed.up(dry_run=True)
     assert (planned.plan.change, planned.plan.recovery) == (Change.NOTHING, ())
+
+
+def test_what_is_undone_first_is_part_of_the_expected_plan(project, monkeypatch):
+    run_several(monkeypatch)
+    project.up()
+    before = project.up(f"{NAME}:3", dry_run=True).plan
+    kill_replacement(project, 2)
+    shown = project.up(f"{NAME}:3", dry_run=True).plan
+    assert shown.recovery
+    assert shown.digest != before.digest
+    with pytest.raises(PlanOutdated):
+        deployer.up(f"{NAME}:3", settings=project.settings(), expect=before.digest)
+    done = deployer.up(f"{NAME}:3", settings=project.settings(), expect=shown.digest).plan
+    assert (done.digest, done.recovery) == (shown.digest, shown.recovery)

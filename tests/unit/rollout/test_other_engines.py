@@ -13,7 +13,7 @@ import deployer
 from deployer import engines
 from deployer.config.engine_address import parse_address
 from deployer.console import deployments
-from deployer.errors import DeploymentNotFound
+from deployer.errors import DeploymentNotFound, PlanOutdated
 from deployer.results.plan import Change, Plan
 from deployer.results.progress import Note
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
@@ -172,6 +172,14 @@ def test_each_plan_and_removal_names_the_engine_and_what_selects_it(moved, selec
             assert f"at {address} (docker.host)" in str(plan)
         deployments.show_down([removed])
         assert f"at {address} (docker.host) is down" in capsys.readouterr().out
+
+
+def test_a_plan_for_another_engine_has_another_digest(moved, select):
+    here = moved.up(f"{NAME}:3", dry_run=True).plan
+    select("tcp://198.18.0.4:2376")
+    assert moved.up(f"{NAME}:3", dry_run=True).plan.digest != here.digest
+    with pytest.raises(PlanOutdated):
+        deployer.up(f"{NAME}:3", settings=moved.settings(), expect=here.digest)
 
 
 def test_the_setting_that_selects_an_engine_is_not_in_the_digest():
