@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import shutil
+import signal
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from support import schemas
-from support.cli import ANY_PORTS
+from support.cli import ANY_PORTS, command
 from support.cluster import Cluster, Node
 from support.containers import PROJECT
 from support.deploying import ask, deployer, refused, up
@@ -131,12 +136,7 @@ def test_clients_of_three_nodes_notice_no_change(swarm: Path, cluster: Cluster) 
 
 def test_a_gateway_that_somebody_removed_is_gone_and_up_starts_another(swarm: Path, cluster: Cluster) -> None:
     up(swarm, f"{NAME}:1", *ANY_PORTS)
-    (gateway,) = (
-        cluster.nodes[0]
-        .docker("service", "ls", "-q", "--filter", f"label=deployer.project={PROJECT}", "--filter", GATEWAYS)
-        .split()
-    )
-    cluster.nodes[0].docker("service", "rm", gateway)
+    cluster.nodes[0].docker("service", "rm", gateway_service(cluster)["ID"])
     shown = deployer("status", cwd=swarm)
     assert "its gateway is not running: deployer up" in shown.out + shown.err
     for untrue in ("reachable from other machines", "cannot be reached"):
@@ -146,6 +146,58 @@ def test_a_gateway_that_somebody_removed_is_gone_and_up_starts_another(swarm: Pa
     again = up(swarm, f"{NAME}:1")
     assert (again["plan"]["change"], ask(again["endpoints"], 2.0)) == ("gateway", 3.0)
     assert status(swarm)["gateway"]["running"]
+
+
+def kill_once(reached: Callable[[], bool], project: Path, *arguments: str) -> None:
+    """Start a command, and kill it as soon as something is reached."""
+    with (project / "killed.log").open("wb") as log, subprocess.Popen(
+        command(*arguments), cwd=project, env=dict(os.environ), stdout=log, stderr=log
+    ) as started:  # fmt: skip
+        eventually(lambda: reached() or started.poll() is not None, f"{arguments} reaches it", 120)
+        started.kill()
+    assert started.returncode == -signal.SIGKILL, (project / "killed.log").read_text()
+
+
+def gateway_service(cluster: Cluster) -> dict[str, Any]:
+    node = cluster.nodes[0]
+    ids = node.docker("service", "ls", "-q", "--filter", f"label=deployer.project={PROJECT}", "--filter", GATEWAYS)
+    return json.loads(node.docker("service", "inspect", *ids.split()))[0]
+
+
+def answer_to(place: str, token: str) -> int:
+    return requests.get(
+        f"{place}/v1/models/{NAME}", headers={"Authorization": f"Bearer {token}"}, timeout=60
+    ).status_code
+
+
+def test_plans_after_a_kill_say_what_follows_and_a_revoked_token_stays_revoked(swarm: Path, cluster: Cluster) -> None:
+    (swarm / "deployer.toml").write_text(f"[gateway]\ntokens = 'known'\n[models.{NAME}]\nversions = [1]\n")
+    token = deployer("token", "bob", "--json", cwd=swarm).json["token"]
+    place = up(swarm, *ANY_PORTS)["endpoints"]["rest"]
+    eventually(lambda: answer_to(place, token) == 200, "bob is let in")
+    assert deployer("token", "bob", "--revoke", cwd=swarm).code == 0
+    kill_once(lambda: "deployer.gateway_trial" in gateway_service(cluster)["Spec"]["Labels"], swarm, "up", "-q")
+    eventually(lambda: gateway_service(cluster)["UpdateStatus"]["State"] == "completed", "Swarm goes on", 120)
+    planned = changed(swarm, "plan")["plan"]
+    (shown,) = planned["recovery"]
+    assert (planned["change"], shown.startswith("complete the killed change of the gateway")) == ("nothing", True)
+    before = gateway_service(cluster)["Spec"]["TaskTemplate"]
+    assert answer_to(place, token) == 401
+    assert any("is completed: its settings are in force now" in note for note in up(swarm)["notices"])
+    assert (answer_to(place, token), gateway_service(cluster)["Spec"]["TaskTemplate"]) == (401, before)
+
+    kill_once(lambda: replicas_label(cluster) == "2", swarm, "scale", NAME, "2", "-q")
+    planned = changed(swarm, "plan")["plan"]
+    assert planned["recovery"][0].startswith("complete the killed change from 1 to 2 servers: ")
+    assert any("from 1 to 2 servers is completed: 2 run" in note for note in up(swarm)["notices"])
+    assert sum(node["replicas"] for node in status(swarm)["nodes"]) == 2
+    assert changed(swarm, "plan")["plan"]["recovery"] == []
+
+
+def replicas_label(cluster: Cluster) -> str:
+    described = cluster.nodes[0].docker("service", "inspect", *services(cluster))
+    return next(each["Spec"]["Labels"]["deployer.replicas"] for each in json.loads(described)
+                if each["Spec"]["Labels"]["deployer.role"] == "server")  # fmt: skip
 
 
 def test_nothing_is_built_without_a_registry_or_with_a_wrong_setting(
