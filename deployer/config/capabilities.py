@@ -37,6 +37,9 @@ IN_MANIFESTS = ("ready_seconds", "request_seconds", "relative_tolerance", "absol
 CHOSEN_ENV = "[env.NAME]"
 """Stands for the table of the chosen environment in a hint."""
 
+UNDER_LOCAL = f"set it under [env.{DEFAULT_ENV}]"
+"""A hint for what is in the file for every environment."""
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -93,7 +96,7 @@ LIMITS = (
         (SWARM,),
         ("gateway.enabled",),
         "a gateway spreads the requests over the servers",
-        f"take it out, or set it under [env.{DEFAULT_ENV}] for another engine",
+        f"take it out, or {UNDER_LOCAL} for another engine",
         "false",
         lambda spec: not spec.gateway.enabled,
     ),
@@ -115,7 +118,7 @@ LIMITS = (
         (SWARM,),
         ("docker.restart",),
         "a Swarm starts another server in the place of one that ends",
-        f"set it under [env.{DEFAULT_ENV}], which is for this machine",
+        f"{UNDER_LOCAL}, which is for this machine",
         '"no", "on-failure"',
         lambda spec: spec.docker.restart in ("no", "on-failure"),
     ),
@@ -167,13 +170,13 @@ LIMITS = (
         MANIFESTS,
         ("server.host", "server.rest_port", "server.grpc_port"),
         "a manifest has no address of a machine: the Service listens on 8501 (REST) and 8500 (gRPC)",
-        f"set it under [env.{DEFAULT_ENV}], which is for this machine",
+        f"{UNDER_LOCAL}, which is for this machine",
     ),
     Limit(
         MANIFESTS,
         ("docker.restart",),
         "Kubernetes restarts every server",
-        f"set it under [env.{DEFAULT_ENV}], which is for this machine",
+        f"{UNDER_LOCAL}, which is for this machine",
         '"no", "on-failure"',
         lambda spec: spec.docker.restart in ("no", "on-failure"),
     ),
@@ -414,7 +417,7 @@ def check(target: str, spec: Spec, origins: Origins) -> None:
             raise SettingRefused(f"{named}: {unused.reason}", hint=unused.hint.format(options=named) or None)
     for limit in LIMITS:
         for key in _refused_keys(limit, spec, origins) if target in limit.targets else ():
-            hint = limit.hint.replace(CHOSEN_ENV, f"[env.{spec.env}]")
+            hint = _hint(limit, key, spec, origins)
             raise SettingRefused(f"{_where(key, origins)}: {target}: {limit.reason}", hint=hint or None)
 
 
@@ -438,6 +441,21 @@ def _refused_keys(limit: Limit, spec: Spec, origins: Origins) -> Iterator[str]:
             yield from (key.replace("NAME", name) for name, model in spec.models.items() if limit.asks(model))
         elif limit.asks(spec) if limit.asks else origins.of(key):
             yield key.removesuffix(".*")
+
+
+def _hint(limit: Limit, key: str, spec: Spec, origins: Origins) -> str:
+    """Return the hint of a row; for a setting that would stay as it is under `[env.local]`, another one."""
+    if UNDER_LOCAL not in limit.hint:
+        return limit.hint.replace(CHOSEN_ENV, f"[env.{spec.env}]")
+    if key in origins.options:
+        return f"leave out {origins.options[key]}"
+    if key in origins.variables:
+        return f"unset {origins.variables[key]}"
+    if key not in origins.in_overlay:
+        return limit.hint
+    if spec.env == DEFAULT_ENV and limit.targets == MANIFESTS:
+        return f"--env NAME chooses another environment, and --out DIRECTORY leaves [{origins.overlay}] out"
+    return f"take it out of [{origins.overlay}]"
 
 
 def _where(key: str, origins: Origins) -> str:

@@ -163,3 +163,27 @@ def test_more_models_than_a_config_map_holds_are_refused(project, monkeypatch):
 def test_a_version_that_the_store_lacks_is_no_manifest(project):
     project.write(f"[models.text]\nversions = [7]\n[kubernetes]\n{CLAIM}\n")
     assert "text" in project.run("render", "k8s", code=4).err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "says", "never"),
+    [
+        ((), "[env.local.server]\nrest_port = 9501", "--out", "under [env.local]"),
+        ((), '[env.local.docker]\nrestart = "no"', "--env", "under [env.local]"),
+        (("--env", "staging"), '[env.staging.docker]\nrestart = "no"', "out of [env.staging]", "under"),
+        (("--host", "0.0.0.0"), "", "leave out --host", "under"),
+        (("--rest-port", "9"), "[env.local.server]\nrest_port = 9501", "leave out --rest-port", "under"),
+        ((), "[server]\nrest_port = 9501", "under [env.local]", "--env"),
+    ],
+)
+def test_the_hint_is_another_place_than_the_one_that_has_the_setting(project, arguments, text, says, never):
+    project.write(f"{document('')}{text}\n" if text.startswith("[env") else document(text))
+    for form in ("k8s", "kserve"):
+        hint = project.run("render", form, *arguments, "--json", code=3).json["error"]["hint"]
+        assert (says in hint, never in hint) == (True, False), hint
+
+
+def test_the_hint_for_a_variable_is_to_unset_it(project, monkeypatch):
+    project.write(document(""))
+    monkeypatch.setenv("DEPLOYER_DOCKER_RESTART", "no")
+    assert "unset DEPLOYER_DOCKER_RESTART" in project.refused("DEPLOYER_DOCKER_RESTART")
