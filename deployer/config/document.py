@@ -30,11 +30,13 @@ def interpolate(  # noqa: PLR0913
     environ: Mapping[str, str],
     file: Path | None,
     *,
+    places: Mapping[str, str],
     allow_unset: bool = False,
 ) -> tuple[Table, tuple[str, ...]]:
     """Return the document with its variables replaced, and with `allow_unset` why it lacks keys.
 
-    `layers` are the settings of `DEPLOYER_*` variables; keys that are `overridden` need no value. Raises ConfigError.
+    `layers` are the settings of `DEPLOYER_*` variables; keys that are `overridden` need no value; `places` are the
+    tables of keys in an overlay. Raises ConfigError.
     """
     unreadable: list[ConfigError] = []
     unset: dict[tuple[str, ...], str] = {}
@@ -42,7 +44,7 @@ def interpolate(  # noqa: PLR0913
     def locate(error: InvalidValue, key_path: tuple[str, ...]) -> ConfigError:
         if unreadable and isinstance(error, UnsetVariable):
             return unreadable[0]
-        return ConfigError(f"{location(key_path, str(file), {})}{error.message}", hint=error.hint)
+        return ConfigError(f"{location(key_path, str(file), {}, places)}{error.message}", hint=error.hint)
 
     def may_lack(error: InvalidValue, key_path: tuple[str, ...]) -> bool:
         key = ".".join(key_path)
@@ -96,8 +98,15 @@ def _table(document: Table, key: str) -> Table:
     return value if isinstance(value, dict) else {}
 
 
-def location(key_path: tuple[str, ...], file: str, origins: Mapping[str, str]) -> str:
-    """Return where a key is set, and the key, for the begin of a message. `origins` set keys instead of the file."""
+def location(
+    key_path: tuple[str, ...], file: str, origins: Mapping[str, str], places: Mapping[str, str] | None = None
+) -> str:
+    """Return where a key is set, and the key, for the begin of a message.
+
+    `origins` set keys instead of the file; `places` are the tables of the file that have the keys of an overlay.
+    """
     key = ".".join(key_path)
+    if key in (places or {}) and key not in origins:
+        return f"{(places or {})[key]}.{key}: "
     origin = origins.get(key, file)
     return f"{origin}: {key}: " if key else f"{origin}: "

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from deployer.config import examples, hosts, overlays, paths, sizes, suggestions, variables
@@ -90,18 +90,24 @@ def _load(  # noqa: PLR0913
     chosen = str(env or layers.pop("env", None) or DEFAULT_ENV)
     directory = file.parent if file else Path()
     overlay = overlays.of_environment(overlay_tables, chosen, file) if with_overlay else {}
+    in_file = with_overlay and isinstance(overlay_tables, dict) and chosen in overlay_tables
+    places = dict.fromkeys(_paths(overlay), f"{file}: env.{chosen}")
     document, unset = interpolate(
-        overlays.merge(raw, overlay), layers, frozenset({*layers, *options}), environ, file, allow_unset=allow_unset
+        overlays.merge(raw, overlay),
+        layers,
+        frozenset({*layers, *options}),
+        environ,
+        file,
+        places=places,
+        allow_unset=allow_unset,
     )
     origins = Origins(
         str(file or ""),
         _flatten(document),
         {key: name for key, (name, _) in of_variables.items()},
         {key: _option_of(key) for key in options},
-        overlay=f"env.{chosen}"
-        if with_overlay and isinstance(overlay_tables, dict) and chosen in overlay_tables
-        else "",
-        in_overlay=frozenset(_flatten(overlay)),
+        overlay=f"env.{chosen}" if in_file else "",
+        in_overlay=frozenset(_paths(overlay)),
         unset=unset,
     )
     if file or layers:
@@ -111,7 +117,7 @@ def _load(  # noqa: PLR0913
     for key, value in {**layers, **options}.items():
         _set(document, key, value)
     names = {**origins.variables, **dict.fromkeys(options, "options")}
-    spec = _build_spec({**document, "env": chosen}, str(file or "options"), names)
+    spec = _build_spec({**document, "env": chosen}, str(file or "options"), names, places)
     if spec.engine == SWARM:
         spec = _on_swarm(spec, origins)
     else:
@@ -132,6 +138,14 @@ def _on_swarm(spec: Spec, origins: Origins) -> Spec:
     gateway = spec.gateway if origins.of(ENABLED) else dataclasses.replace(spec.gateway, enabled=True)
     server = spec.server if spec.server.host else dataclasses.replace(spec.server, host=EVERY_ADDRESS)
     return dataclasses.replace(spec, gateway=gateway, server=server)
+
+
+def _paths(table: Mapping[str, object], above: str = "") -> Iterator[str]:
+    """Yield the keys of all levels of a table: `models`, `models.digits`, `models.digits.labels`."""
+    for key, value in table.items():
+        yield f"{above}{key}"
+        if isinstance(value, dict):
+            yield from _paths(value, f"{above}{key}.")
 
 
 def _flatten(document: Mapping[str, object]) -> Table:
@@ -228,20 +242,24 @@ def _set(document: Table, key: str, value: object) -> None:
         document[section] = {**table, name: value}
 
 
-def _build_spec(document: Table, file: str, origins: Mapping[str, str]) -> Spec:
-    """Return the document as a Spec. `origins` name what set a key instead of the file. Raises ConfigError."""
+def _build_spec(document: Table, file: str, origins: Mapping[str, str], places: Mapping[str, str]) -> Spec:
+    """Return the document as a Spec. Raises ConfigError.
+
+    `origins` name what set a key instead of the file, `places` the table of the file that has the keys of an overlay.
+    """
     check_name(str(document["env"]), "environment")
     try:
         return documents.read(Spec, document, strict=True)
     except documents.UnknownKey as error:
+        where = location(error.key_path, file, origins, places)
         suggestion = suggestions.suggest_key(error.key_path[-1], error.known)
-        raise ConfigError(f"{location(error.key_path, file, origins)}{error.reason}", hint=suggestion) from error
+        raise ConfigError(f"{where}{error.reason}", hint=suggestion) from error
     except documents.Mismatch as error:
         hint = sizes.size_hint_at(error.key_path, document) or _example_hint(error.key_path, origins)
-        raise ConfigError(f"{location(error.key_path, file, origins)}{error.reason}", hint=hint) from error
+        raise ConfigError(f"{location(error.key_path, file, origins, places)}{error.reason}", hint=hint) from error
     except InvalidValue as error:
         hint = error.hint or _example_hint(error.key_path, origins)
-        raise ConfigError(f"{location(error.key_path, file, origins)}{error.message}", hint=hint) from error
+        raise ConfigError(f"{location(error.key_path, file, origins, places)}{error.message}", hint=hint) from error
 
 
 def _example_hint(key_path: tuple[str, ...], origins: Mapping[str, str]) -> str | None:

@@ -63,7 +63,7 @@ def render(
         capabilities.check(form, desired, workspace.origins)
     rendering = render_target(workspace.with_spec(desired))
     spec = rendering.workspace.spec
-    with lost_versions.suggest_recovery(workspace), suggest_export(workspace, desired):
+    with lost_versions.suggest_recovery(workspace), suggest_export(workspace, desired), name_origin(workspace):
         models = tuple(each.served for each in resolve_models(spec, workspace.store))
     if form in RENDERED_BY:
         with name_origin(rendering.workspace):

@@ -37,6 +37,7 @@ from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.preview import check_versions, decide_plan, preview_change, resolve_with_labels
 from deployer.rollout.reload import recover_interrupted
 from deployer.rollout.serving_note import note_what_serves
+from deployer.rollout.setting_errors import name_origin
 from deployer.rollout.workspace import Workspace
 from deployer.store.store import kept_note
 
@@ -239,7 +240,8 @@ def outdated(plan: Plan) -> PlanOutdated:
 
 def _resolve(workspace: Workspace, stopped: Deployment | None = None) -> tuple[Launch, tuple[Model, ...]]:
     """Return the launch of the spec, with the labels of a stopped deployment, and its versions of the store."""
-    resolved = resolve_models(workspace.spec, workspace.store)
+    with name_origin(workspace):
+        resolved = resolve_models(workspace.spec, workspace.store)
     launch = resolve_with_labels(workspace, resolved, stopped)
     return launch, tuple(model for each in resolved for model in each.models)
 

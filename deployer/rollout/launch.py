@@ -96,7 +96,8 @@ def check_labels(name: str, versions: tuple[int, ...], spec: ModelSpec, existing
             hint = f"list {version} under models.{name}.versions, and deploy {name} without a version"
             if version not in existing:
                 hint = f"there is no version {version}: point {label} to one that is served, or remove it"
-            raise ConfigError(f"models.{name}.labels: {label} = {version}, but only {served} is served", hint=hint)
+            reason = f"{label} = {version}, but only {served} is served"
+            raise ConfigError(reason, key=f"models.{name}.labels", hint=hint)
 
 
 def check_settings(spec: Spec, engine: Engine, origins: Origins) -> None:

@@ -178,6 +178,13 @@ def _preview_model(
     workspace: Workspace, name: str, spec: ModelSpec, options: ExportOptions, exports: list[Export]
 ) -> ResolvedModel:
     """Resolve a model to the versions that would be served; an export that comes first is added to `exports`."""
+    with name_origin(workspace):
+        return _resolve_model(workspace, name, spec, options, exports)
+
+
+def _resolve_model(
+    workspace: Workspace, name: str, spec: ModelSpec, options: ExportOptions, exports: list[Export]
+) -> ResolvedModel:
     store = workspace.store
     options = options.for_model(name, spec)
     exported = None if spec.source is None else find_exported(store, spec.source, options)

@@ -102,7 +102,7 @@ def _render(form: str, target: str | None, workspace: Workspace) -> Environment:
     workspace = workspace.with_spec(desired)
     capabilities.check(form, desired, workspace.origins)
     spec, exports = stored_versions(workspace, desired)
-    with lost_versions.suggest_recovery(workspace), suggest_export(workspace, desired):
+    with lost_versions.suggest_recovery(workspace), suggest_export(workspace, desired), name_origin(workspace):
         models = resolve_models(spec, workspace.store)
     if form == capabilities.KSERVE and not spec.kubernetes.image:
         _check_newest(workspace, models)

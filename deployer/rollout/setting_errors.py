@@ -15,6 +15,7 @@ def name_origin(workspace: Workspace) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        if error.key and (origin := workspace.origins.of(error.key)):
+        origins = workspace.origins
+        if error.key and (origin := origins.of(error.key) or origins.place(error.key)) != error.key:
             error.name_origin(origin)
         raise

@@ -68,7 +68,7 @@ def test_no_text_is_more_than_refused(text):
     [
         ('[docker]\nimage = "${NONE}"', "docker.image"),
         ('[models.m]\nsignatures = ["a=b", "$NONE"]', "models.m.signatures"),
-        ('[env.local.server]\nhost = "${NONE}"', "server.host"),
+        ('[env.local.server]\nhost = "${NONE}"', "env.local.server.host"),
         ('project = "${NONE}"', "project"),
         ('env_file = "${NONE}"', "env_file"),
     ],

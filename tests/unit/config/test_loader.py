@@ -224,7 +224,8 @@ def test_what_resembles_a_value_is_not_taken_for_it(tmp_path, table, key, value)
     for text in (f"[{table}]\n{key} = {value}", f"[env.staging.{table}]\n{key} = {value}"):
         with pytest.raises(ConfigError) as refused:
             load(tmp_path, text, "staging" if "staging" in text else None)
-        said = rf"deployer\.toml: {re.escape(table)}\.{key}[.a-zA-Z]*: expected .*, got "
+        place = re.escape("env.staging." if "staging" in text else "")
+        said = rf"deployer\.toml: {place}{re.escape(table)}\.{key}[.a-zA-Z]*: expected .*, got "
         assert re.search(said, refused.value.message)
 
 
