@@ -13,7 +13,7 @@ from deployer.results.deployment import Deployment
 from deployer.results.history import LABEL, REDEPLOY
 from deployer.results.progress import Progress, no_progress
 from deployer.results.served import ServedModel
-from deployer.rollout import image_change, image_source, lookup, lost_versions, served_models, source_changes
+from deployer.rollout import image_change, image_source, lookup, lost_versions, served_models, source_changes, unpulled
 from deployer.rollout.change import change
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import spec_serving
@@ -87,7 +87,10 @@ def _same_image(
     """Serve the image of a deployment that has its versions inside, again. Raises UsageError for another version."""
     if version is not None or model is not None:
         image_source.refuse_change(deployed, "redeploy --version" if model is None else "redeploy --model")
-    with image_source.opened(workspace, deployed.image_reference, progress) as opened:
+    reference = deployed.image_reference
+    if dry_run and (pulls := unpulled.preview(workspace, reference, ExportOptions(name=deployed.name))):
+        return pulls
+    with image_source.opened(workspace, reference, progress) as opened:
         spec = dataclasses.replace(opened.spec, name=deployed.name)
         return change(opened, deployed, lambda _: spec, dry_run=dry_run, progress=progress, reason=REDEPLOY)
 

@@ -18,8 +18,17 @@ from deployer.results.history import ROLLBACK, Outcome, Release
 from deployer.results.plan import Change
 from deployer.results.progress import Progress, no_progress
 from deployer.results.served import ServedModel, format_models
-from deployer.rollout import image_copies, image_source, killed_releases, lookup, lost_versions, other_deployments
+from deployer.rollout import (
+    image_copies,
+    image_source,
+    killed_releases,
+    lookup,
+    lost_versions,
+    other_deployments,
+    unpulled,
+)
 from deployer.rollout.change import change
+from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
 from deployer.rollout.release_settings import IMAGE
@@ -58,9 +67,7 @@ def rollback(
         raise
     recorded = workspace.ledger.settings_of(release.number)
     if recorded is not None and recorded.in_image:
-        with image_source.opened(workspace, str(recorded.settings[IMAGE]), progress) as opened:
-            spec = dataclasses.replace(opened.spec, name=release.name)
-            result = _change(opened, deployed, spec, dry_run=dry_run, progress=progress)
+        result = _to_image(workspace, deployed, str(recorded.settings[IMAGE]), dry_run=dry_run, progress=progress)
     else:
         _check_release(workspace, releases, deployed, release, to)
         spec = spec_serving(workspace.spec, release.name, release.models)
@@ -69,6 +76,15 @@ def rollback(
         image_copies.remove_unused(workspace)
     notice = f"this goes back to release {release.number} ({format_models(release.models)})"
     return dataclasses.replace(result, notices=(notice, *result.notices, *reverts.config_conflicts(workspace, result)))
+
+
+def _to_image(workspace: Workspace, deployed: Deployment, image: str, *, dry_run: bool, progress: Progress) -> UpResult:
+    """Serve an image with the models inside again."""
+    if dry_run and (pulls := unpulled.preview(workspace, image, ExportOptions(name=deployed.name))):
+        return pulls
+    with image_source.opened(workspace, image, progress) as opened:
+        spec = dataclasses.replace(opened.spec, name=deployed.name)
+        return _change(opened, deployed, spec, dry_run=dry_run, progress=progress)
 
 
 def _change(workspace: Workspace, deployed: Deployment, spec: Spec, *, dry_run: bool, progress: Progress) -> UpResult:

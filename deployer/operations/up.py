@@ -40,8 +40,10 @@ def up(
     workspace = open_workspace(settings or Settings())
     text = None if target is None else as_text(target)
     if text is not None and is_image(text):
-        from deployer.rollout import image_source
+        from deployer.rollout import image_source, unpulled
 
+        if dry_run and (pulls := unpulled.preview(workspace, text, options)):
+            return pulls
         with image_source.opened(workspace, text, progress, options) as opened:
             return _up_image(opened, dry_run=dry_run, expect=expect, progress=progress)
     command = f"deployer {'plan' if dry_run else 'up'} {{}}{workspace.up_options}"

@@ -20,9 +20,13 @@ class UpResult:
     """The result of `up`, `redeploy`, `label`, `rollback` or `scale`."""
 
     name: str
+    """Empty where the plan pulls an image, and only that image has the name."""
+
     env: str
     engine: str
     models: tuple[ServedModel, ...]
+    """Empty where the plan pulls an image."""
+
     endpoints: Endpoints | None
     """None after a dry run."""
 

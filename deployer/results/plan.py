@@ -22,6 +22,9 @@ class Change(Enum):
     GATEWAY = "gateway"
     SCALE = "scale"
     NOTHING = "nothing"
+    PULL = "pull"
+    """The engine lacks the image with the models inside: what else changes is known once it has it."""
+
     REMOVE = "remove"
 
 
@@ -85,6 +88,17 @@ class PushImage(Step):
     @property
     def action(self) -> str:
         return f"push {self.image} to its registry, and deploy it by the digest that it gets there"
+
+
+@dataclass(frozen=True)
+class PullImage(Step):
+    """Pull an image with the models inside. It is the only step that is known before."""
+
+    image: str
+
+    @property
+    def action(self) -> str:
+        return f"pull {self.image}"
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def opened(
     that differ from them, SettingRefused and UsageError for settings that an image has inside.
     """
     options = options or ExportOptions()
-    _check_options(workspace, reference, options)
+    check_options(workspace, reference, options)
     with held(workspace, reference, progress, options.name, linked=False) as image:
         yield image
 
@@ -68,6 +68,17 @@ def held(
 
     With `linked`, what the store has is linked from there: of an image from elsewhere, that would compare nothing.
     """
+    try:
+        with _held(workspace, reference, progress, name, linked=linked) as image:
+            yield image
+    finally:
+        image_copies.remove_unused(workspace)
+
+
+@contextmanager
+def _held(
+    workspace: Workspace, reference: str, progress: Progress, name: str | None, *, linked: bool
+) -> Iterator[Workspace]:
     spec = _with_image(workspace.spec, reference)
     store = workspace.spec.models_dir
     engine = engines.docker_engine(_for_images(spec), store_dir=store)
@@ -91,7 +102,6 @@ def held(
             origins=with_target(workspace.origins),
             image_tables=contents.tables,
         )
-    image_copies.remove_unused(workspace)
 
 
 def serving(workspace: Workspace, deployment: Deployment) -> Workspace:
@@ -136,7 +146,7 @@ def refuse_change(deployment: Deployment, command: str) -> None:
         )
 
 
-def _check_options(workspace: Workspace, reference: str, options: ExportOptions) -> None:
+def check_options(workspace: Workspace, reference: str, options: ExportOptions) -> None:
     """Refuse options that an image leaves no choice of. Raises UsageError, SettingRefused."""
     defaults = dataclasses.replace(ExportOptions(), name=options.name)
     given = [

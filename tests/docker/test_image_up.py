@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import schemas
 from support.cli import ANY_PORTS, Ended
 from support.containers import LABEL, PROJECT, build, docker, inspect, remove_images, world
 from support.deploying import NAME, ask, deployer, refused, up
@@ -262,3 +263,47 @@ def test_a_plan_shows_what_would_be_deployed_and_starts_nothing(bare: Path) -> N
     assert docker("ps", "-a", "-q", "--filter", LABEL) == ""
     digest = ended.json["plan"]["digest"]
     assert up(bare, image, "--expect", digest, *ANY_PORTS)["report"]["ok"]
+
+
+def known(image: str) -> bool:
+    return docker("images", "--quiet", "--digests", image.partition("@")[0]) != ""
+
+
+def contents(project: Path) -> set[Path]:
+    return set(project.rglob("*"))
+
+
+def test_a_plan_of_an_image_that_the_engine_lacks_pulls_and_writes_nothing(bare: Path, registry: str) -> None:
+    image = pushed(bare, 1, registry)
+    before = contents(bare)
+    for command in (("plan", image), ("plan", image, "--name", PROJECT), ("up", image, "--dry-run")):
+        ended = deployer(*command, "--json", cwd=bare)
+        assert ended.code == 0, ended.err
+        plan, notices = ended.json["plan"], ended.json["notices"]
+        assert (plan["change"], [step["kind"] for step in plan["steps"]]) == ("pull", ["pull_image"])
+        assert ("--name" in command) == (ended.json["name"] == PROJECT)
+        assert any("is not known" in notice for notice in notices), notices
+        schemas.check(command[0], ended.json)
+    shown = deployer("plan", image, "--exit-code", cwd=bare)
+    assert (shown.code, shown.out.splitlines()[0]) == (20, f"PULL {image} on docker"), shown.err
+    assert not known(image)
+    assert contents(bare) == before
+    digest = ended.json["plan"]["digest"]
+    refused(deployer("up", image, "--expect", digest, *ANY_PORTS, cwd=bare), 1, "another plan")
+    refused(deployer("plan", image, "--force", cwd=bare), 2, "--force does not go with an image")
+    assert not (bare / COPIES).exists()
+    ended = deployer("plan", image, "--json", cwd=bare)
+    assert (ended.json["plan"]["change"], (bare / COPIES).exists()) == ("create", False)
+
+
+def test_a_plan_of_a_rollback_to_an_image_that_the_engine_lacks_pulls_nothing(bare: Path, registry: str) -> None:
+    image = pushed(bare, 1, registry)
+    up(bare, image, *ANY_PORTS)
+    up(bare, "half_plus_two:2")
+    docker("rmi", image)
+    before = contents(bare)
+    ended = deployer("rollback", "--dry-run", "--json", cwd=bare)
+    assert (ended.code, ended.json["plan"]["change"], ended.json["name"]) == (0, "pull", "half_plus_two"), ended.err
+    assert not known(image)
+    assert contents(bare) == before
+    assert deployer("rollback", cwd=bare).code == 0

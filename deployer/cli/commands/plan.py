@@ -1,5 +1,7 @@
 """Show what `up` would do, and do nothing.
 
+Of an image that the engine lacks, the plan is that it is pulled: what is inside is not known before.
+
 deployer plan model.keras --name digits
 deployer plan --env staging --exit-code
 """
