@@ -15,7 +15,7 @@ from deployer.config import examples, hosts, overlays, paths, sizes, suggestions
 from deployer.config.document import interpolate, location
 from deployer.config.fields import PREFIX, option_name
 from deployer.config.gateway import ENABLED, check_is_chosen
-from deployer.config.options import TABLES
+from deployer.config.options import RENAMED, TABLES, Settings
 from deployer.config.origins import Origins
 from deployer.config.project import FALLBACK_PROJECT, check_project, default_project
 from deployer.config.spec import SWARM, Spec
@@ -160,6 +160,9 @@ def _flatten(document: Mapping[str, object]) -> Table:
 
 
 def _option_of(key: str) -> str:
+    """Return the option that sets a key of the document."""
+    if key in RENAMED:
+        return option_name(Settings, RENAMED[key])
     table, _, name = key.rpartition(".")
     kind = TABLES[table]
     return option_name(kind, name) if name in {each.name for each in dataclasses.fields(kind)} else f"--{name}"

@@ -254,6 +254,8 @@ TABLES: dict[str, type] = {
     "docker": DockerOptions,
     "swarm": SwarmOptions,
 }
+RENAMED = {"gate.ready_seconds": "timeout", "gate.skip": "skip_gate"}
+"""The fields of Settings for keys that have another name."""
 
 
 @dataclass(frozen=True)
@@ -296,5 +298,5 @@ class Settings(SwarmOptions, DockerOptions, ServerOptions, GateOptions, TopLevel
             for table, kind in TABLES.items()
             for field in dataclasses.fields(kind)
         }
-        values = {**same, "gate.ready_seconds": self.timeout, "gate.skip": self.skip_gate}
+        values = {**same, **{key: getattr(self, name) for key, name in RENAMED.items()}}
         return {key: None if value is False else value for key, value in values.items()}

@@ -8,6 +8,7 @@ from deployer.results.images import ImageBuilt
 from deployer.results.progress import Phase, Progress, no_progress
 from deployer.rollout import image_names
 from deployer.rollout.model_image import TRIAL_ENV, ImagePlan, check_models, plan_image, verify_image
+from deployer.rollout.notices import unverified
 from deployer.rollout.workspace import open_workspace
 
 
@@ -50,7 +51,7 @@ def image_build(
         created=created,
         digests=images.digests(loaded),
         report=report,
-        notices=(*plan.notices, *moved),
+        notices=(*plan.notices, *unverified.notices(plan.workspace), *moved),
     )
 
 

@@ -109,6 +109,13 @@ def quick_server_of(built: Ended) -> str:
     return str(built.json["base"])
 
 
+@pytest.mark.parametrize("arguments", [(), ("-q",), ("--skip-gate", "-q")])
+def test_a_build_without_verification_says_so(quickly: Path, arguments: tuple[str, ...]) -> None:
+    ended = deployer("image", "build", "half_plus_two:1", *arguments, cwd=quickly)
+    origin = "--skip-gate" if "--skip-gate" in arguments else "DEPLOYER_GATE_SKIP"
+    assert (ended.code, f"nothing is verified, as {origin} says" in ended.err) == (0, True), ended.err
+
+
 @pytest.mark.parametrize("change", ["files", "versions", "flags", "deployment", "no models"])
 def test_an_image_of_that_name_with_other_contents_is_not_pushed(
     quickly: Path, registry: str, stable: str, change: str

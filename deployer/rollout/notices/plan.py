@@ -8,9 +8,10 @@ from deployer.config.fields import PREFIX
 from deployer.results.deployment import Deployment, Gateway
 from deployer.results.plan import Change, Plan, Promote, ReplaceGateway, StartCandidate
 from deployer.rollout.gate import Gate
-from deployer.rollout.notices import certificates, reverts, routing
+from deployer.rollout.notices import certificates, reverts, routing, unverified
 
 IMAGE_VARIABLE = f"{PREFIX}GATEWAY_IMAGE"
+CHANGES_SERVER = (Change.CREATE, Change.RELOAD, Change.REPLACE)
 LIMITS = ("max_body", "requests_per_second")
 CLOSED_ON_NODE = (
     "on one node after the other, the ports are closed until the gateway has answered its requests in flight, and some "
@@ -22,6 +23,8 @@ GATEWAY_HINT = "; with gateway.enabled = true in deployer.toml, later changes ke
 def notices(gate: Gate, plan: Plan, observed: Deployment | None, reason: str) -> Iterator[str]:
     """Yield the notices about a plan; `reason` is the command that asked for it, empty for `up`."""
     workspace, launch, spec = gate.workspace, gate.launch, gate.workspace.spec
+    if plan.change in CHANGES_SERVER:
+        yield from unverified.notices(workspace)
     yield from reverts.notices(workspace, launch, observed, reason)
     yield from routing.notices(observed.models if observed else (), launch.models, reason)
     yield from gate.accepted_breaks(plan.change, observed)

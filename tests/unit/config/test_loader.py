@@ -313,9 +313,13 @@ def test_origins_name_what_sets_a_key(tmp_path):
     options = {"docker.image": "own:2", "gate.ready_seconds": 3.0, "docker.gpus": None}
     spec, origins = loader.load_with_origins(file, "staging", options, environ)
     assert (spec.docker.image, spec.docker.memory, spec.docker.user) == ("own:2", "2g", "1")
-    named = {key: origins.of(key) for key in ("docker.image", "docker.memory", "docker.gpus", "server.host")}
+    named = {
+        key: origins.of(key)
+        for key in ("docker.image", "gate.ready_seconds", "docker.memory", "docker.gpus", "server.host")
+    }
     assert named == {
         "docker.image": "--image",
+        "gate.ready_seconds": "--timeout",
         "docker.memory": "DEPLOYER_DOCKER_MEMORY",
         "docker.gpus": "",
         "server.host": "",
