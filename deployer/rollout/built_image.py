@@ -29,6 +29,7 @@ WITH_REGISTRY = re.compile(rf"{HOST}/.+")
 NO_STORE = "a server on a Swarm has no store"
 PULLED = "each node pulls it from there"
 SHOWN_DIGITS = 12
+UNKNOWN_ID = "ID"
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,7 @@ class BuiltImage:
     @property
     def name(self) -> str:
         """The name that it gets, REPOSITORY:TAG, as far as it is known yet."""
-        return self._name(self.image.id) if self.image else self.plan.name(None)
-
-    def _name(self, image_id: str) -> str:
-        """Return a name that no other image gets: registries may remove an image that has lost its last tag."""
-        return f"{self.plan.name(None)}-{image_id.partition(':')[2][:SHOWN_DIGITS]}"
+        return own_name(self.plan.name(None), self.image.id if self.image else "")
 
     @cached_property
     def image(self) -> ModelImage | None:
@@ -95,7 +92,7 @@ class BuiltImage:
         image = self.images.assemble(self.plan.launch, self.plan.models)
         if reference := self._deployed(image.id):
             return Made(reference, image.id)
-        name, loaded = self._name(image.id), image.id
+        name, loaded = own_name(self.plan.name(None), image.id), image.id
         if not self.images.has(image.id):
             progress(Phase(f"building {name}: {image.size / 1e6:,.1f} MB on {self.plan.workspace.spec.docker.image}"))
             loaded = self.images.load(image, progress)
@@ -125,6 +122,14 @@ class BuiltImage:
 def of_stored(workspace: Workspace, observed: Deployment | None) -> BuiltImage:
     """Return the image of the versions of the spec, all of which the store has."""
     return BuiltImage(plan_of_stored(workspace), observed)
+
+
+def own_name(name: str, image_id: str = "") -> str:
+    """Return a name that no other image gets: registries may remove an image that has lost its last tag.
+
+    Before it is built, the id may not be known yet.
+    """
+    return f"{name}-{image_id.partition(':')[2][:SHOWN_DIGITS] or UNKNOWN_ID}"
 
 
 def build_steps(workspace: Workspace, name: str, *, missing: bool) -> tuple[Step, ...]:

@@ -158,7 +158,7 @@ def _foresee(workspace: Workspace, options: ExportOptions, observed: Deployment 
     served = tuple(each.served for each in resolved)
     if exports:
         engine, spec = engines.docker_engine(workspace.spec), workspace.spec
-        name = image_name(spec.image.repository, engine.traits.project, spec.deployment, served)
+        name = built_image.own_name(image_name(spec.image.repository, engine.traits.project, spec.deployment, served))
         build = built_image.build_steps(workspace, name, missing=not engine.images.current().id)
         return _Coming(_unbuilt(workspace, name, (*build, *built_image.push_steps(workspace, name))))
     versions = {each.name: each.versions for each in served}

@@ -212,3 +212,9 @@ def test_nothing_is_built_without_a_registry_or_with_a_wrong_setting(
     ]
     assert registry["severity"] == "error", registry
     assert services(cluster) == []
+
+
+def test_a_plan_that_exports_names_the_image_that_is_pushed_as_far_as_it_is_known(swarm: Path) -> None:
+    planned = changed(swarm, "plan", str(MODELS / "half_plus_two" / "1"), "--name", "fresh")
+    made = [step["action"] for step in planned["plan"]["steps"] if step["kind"] in {"build_image", "push_image"}]
+    assert [f"{PROJECT}/half:1-ID " in action for action in made] == [True, True]

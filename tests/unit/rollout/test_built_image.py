@@ -88,6 +88,12 @@ def test_a_new_image_is_built_named_and_pushed():
     assert all(name in step.action for step in built(Images()).steps())
 
 
+def test_a_name_whose_id_is_not_known_yet_has_a_placeholder_for_it():
+    images = Images()
+    images.local.clear()
+    assert all(f"{REPOSITORY}:1-ID" in step.action for step in built(images).steps())
+
+
 def test_an_image_that_the_engine_has_is_pushed_alone():
     images = Images(ID)
     assert kinds(built(images)) == ["push_image"]
