@@ -142,10 +142,21 @@ def _notices(form: str, spec: Spec, workspace: Workspace, models: Sequence[Resol
             yield f"KServe serves the highest version of {model.served.name} that it finds where the model is"
     if form == capabilities.KSERVE:
         return
+    if settings.host is not None:
+        yield _exposure(spec)
     if settings.smoke_image is None:
         yield "no Job verifies the Service: kubernetes.smoke_image is not set"
     if settings.replicas == 1:
         yield f"[{env}] has one server, and so no PodDisruptionBudget: a drain of its node interrupts service"
+
+
+def _exposure(spec: Spec) -> str:
+    """Return the notice that clients outside of the cluster reach the server, and what protects it."""
+    settings = spec.kubernetes
+    reached = f"[{spec.env}] clients reach the server at {settings.host}"
+    if settings.gateway is not None:
+        return f"{reached}: no token; TLS is that of the Gateway {settings.gateway}"
+    return f"{reached}: {'' if settings.tls_secret else 'no TLS (kubernetes.tls_secret gives it), '}no token"
 
 
 def _collisions(overlays: dict[str, Environment]) -> Iterator[str]:
