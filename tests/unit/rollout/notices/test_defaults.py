@@ -33,7 +33,7 @@ def engine(name: str) -> Any:
     inventory = SimpleNamespace(port_holder=lambda port: PortHolder(f"the holder of {port}"))
     preflight = SimpleNamespace(address=lambda *_: None)
     traits = SimpleNamespace(
-        name=name, id="the engine's", project="unit", state_dir=Path(), replicated=False, in_image=False
+        name=name, id="the engine's", project="unit", state_dir=Path(), replicated=False, machine="", in_image=False
     )
     return SimpleNamespace(traits=traits, inventory=inventory, preflight=preflight)
 
