@@ -91,4 +91,4 @@ def test_on_a_terminal_no_line_controls_it(capsys, monkeypatch):
     assert capsys.readouterr().out == f"{line.text}\n"
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     console.lines.show_log_line(line)
-    assert capsys.readouterr().out == "\\x1b[2J\\x0d\\x9b1m\\x202e\ttab \u00e9\n"
+    assert capsys.readouterr().out == "\\x1b[2J\\x0d\\x9b1m\\u202e\ttab \u00e9\n"
