@@ -64,9 +64,10 @@ _TYPES = {
     "results.launch": ("Rendered",),
     "results.logs": ("LogLine",),
     "results.model": ("GoldenSummary", "Model", "SavedModelInfo", "Signature", "Source", "TensorSpec"),
-    "results.plan": ("Change", "Plan", "Step"),
+    "results.plan": ("Change", "Plan"),
     "results.running": ("DeploymentStatus", "ModelState", "SmokeResult"),
     "results.served": ("ServedModel",),
+    "results.steps": ("Step",),
     "results.traffic": ("PhaseFigures", "TrafficFigures"),
     "results.versions": ("ExportResult", "InspectResult", "PruneResult", "VersionsResult"),
     "errors": (
@@ -223,11 +224,11 @@ if TYPE_CHECKING:
     from deployer.results.model import TensorSpec as TensorSpec
     from deployer.results.plan import Change as Change
     from deployer.results.plan import Plan as Plan
-    from deployer.results.plan import Step as Step
     from deployer.results.running import DeploymentStatus as DeploymentStatus
     from deployer.results.running import ModelState as ModelState
     from deployer.results.running import SmokeResult as SmokeResult
     from deployer.results.served import ServedModel as ServedModel
+    from deployer.results.steps import Step as Step
     from deployer.results.traffic import PhaseFigures as PhaseFigures
     from deployer.results.traffic import TrafficFigures as TrafficFigures
     from deployer.results.versions import ExportResult as ExportResult

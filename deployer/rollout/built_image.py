@@ -19,8 +19,8 @@ from deployer.engines.swarm.api import SwarmApi
 from deployer.errors import ConfigError
 from deployer.results.checks import Finding
 from deployer.results.deployment import Deployment
-from deployer.results.plan import BuildImage, PushImage, Step
 from deployer.results.progress import Phase, Progress
+from deployer.results.steps import BuildImage, PushImage, Step
 from deployer.rollout.model_image import ImagePlan, check_models, plan_of_stored
 from deployer.rollout.workspace import Workspace
 

@@ -14,15 +14,16 @@ from deployer.errors import DeployerError, DeployFailed, NotReady, note_undone
 from deployer.results.checks import Report
 from deployer.results.deployment import Deployment
 from deployer.results.launch import Launch
-from deployer.results.plan import (
+from deployer.results.plan import Change, Plan
+from deployer.results.progress import Phase, Progress
+from deployer.results.served import format_models
+from deployer.results.steps import (
     AwaitCandidate,
     AwaitServing,
-    Change,
     CheckServing,
     DiscardCandidate,
     JudgeTraffic,
     LoadVersions,
-    Plan,
     Promote,
     RecordModels,
     Reload,
@@ -34,8 +35,6 @@ from deployer.results.plan import (
     VerifyCandidate,
     VerifyServing,
 )
-from deployer.results.progress import Phase, Progress
-from deployer.results.served import format_models
 from deployer.rollout import reload
 from deployer.rollout.gate import Gate
 from deployer.rollout.journal import Journal, best_effort, no_journal

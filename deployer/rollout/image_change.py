@@ -15,8 +15,9 @@ from deployer.engines.docker.model_image.names import image_name
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment
 from deployer.results.model import Model
-from deployer.results.plan import Plan, Step
+from deployer.results.plan import Plan
 from deployer.results.progress import Progress, no_progress
+from deployer.results.steps import Step
 from deployer.rollout import change as changing
 from deployer.rollout import image_copies, image_source, lost_versions
 from deployer.rollout.change import DesiredState

@@ -13,7 +13,8 @@ from deployer.errors import DeployerError, LedgerError
 from deployer.results.deployment import Deployment
 from deployer.results.history import Outcome
 from deployer.results.launch import Launch
-from deployer.results.plan import Change, Plan, Step
+from deployer.results.plan import Change, Plan
+from deployer.results.steps import Step
 from deployer.rollout.ledger import Ledger
 from deployer.rollout.release_settings import ReleaseSettings
 

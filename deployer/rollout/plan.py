@@ -10,15 +10,15 @@ from typing import TypedDict
 from deployer.engines.base import Traits
 from deployer.results.deployment import GONE, GRPC_PORT, REST_PORT, Deployment
 from deployer.results.launch import Launch
-from deployer.results.plan import (
+from deployer.results.plan import Change, Plan
+from deployer.results.served import ServedModel, format_models
+from deployer.results.steps import (
     AwaitCandidate,
     AwaitServing,
-    Change,
     CheckServing,
     DiscardCandidate,
     JudgeTraffic,
     LoadVersions,
-    Plan,
     Promote,
     RecordModels,
     Reload,
@@ -30,7 +30,6 @@ from deployer.results.plan import (
     VerifyCandidate,
     VerifyServing,
 )
-from deployer.results.served import ServedModel, format_models
 from deployer.rollout.causes import LOST_GATEWAY, gateway_cause, moves, reload_cause, replace_cause
 from deployer.rollout.model_changes import describe
 from deployer.rollout.served_models import all_loaded

@@ -13,8 +13,9 @@ from deployer.errors import ConfigError, ModelNotFound
 from deployer.results.deployment import Deployment, cli_name
 from deployer.results.launch import Launch
 from deployer.results.model import Model
-from deployer.results.plan import Change, Export, Plan, Step
+from deployer.results.plan import Change, Plan
 from deployer.results.served import ResolvedModel, ServedModel
+from deployer.results.steps import Export, Step
 from deployer.rollout import gone, lost_versions, reload
 from deployer.rollout import plan as planning
 from deployer.rollout.breaking_changes import NO_EXPORTS, Exports

@@ -10,8 +10,13 @@ from deployer.config import render
 from deployer.errors import DeployerError, ModelNotFound, NotReady
 from deployer.results.deployment import Deployment
 from deployer.results.launch import MODEL_CONFIG
-from deployer.results.plan import LoadVersions, RecordModels, Reload, Step
 from deployer.results.served import ServedModel, format_models
+from deployer.results.steps import (
+    LoadVersions,
+    RecordModels,
+    Reload,
+    Step,
+)
 from deployer.rollout import killed_releases, lost_versions
 from deployer.rollout.journal import Journal
 from deployer.rollout.plan import reload_steps

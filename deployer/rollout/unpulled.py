@@ -7,7 +7,8 @@ import dataclasses
 from deployer import engines
 from deployer.config.spec import SWARM, Gateway
 from deployer.results.changes import UpResult
-from deployer.results.plan import Change, Plan, PullImage
+from deployer.results.plan import Change, Plan
+from deployer.results.steps import PullImage
 from deployer.rollout import image_source
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.workspace import Workspace

@@ -18,7 +18,7 @@ from deployer.engines import run_dir
 from deployer.engines.base import Engine
 from deployer.errors import EngineConflict, EngineUnavailable, LockHeld
 from deployer.results.deployment import DEFAULT_ENV, ENV_VARIABLE, Deployment, cli_name
-from deployer.results.plan import Step
+from deployer.results.steps import Step
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.system.packages import missing_packages
 

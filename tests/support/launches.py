@@ -7,8 +7,9 @@ from pathlib import Path
 
 from deployer.results.deployment import Deployment, Endpoints
 from deployer.results.launch import Launch, Rendered
-from deployer.results.plan import Plan, Promote
+from deployer.results.plan import Plan
 from deployer.results.served import ServedModel
+from deployer.results.steps import Promote
 
 ONE = ServedModel("digits", (1,), (), ("aa",))
 TWO = ServedModel("digits", (2,), (), ("bb",))

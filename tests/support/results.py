@@ -21,9 +21,10 @@ from deployer.results.history import HistoryResult, Outcome, Release
 from deployer.results.images import ImageBuilt, ImagePushed
 from deployer.results.logs import LogLine
 from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Signature, Source, TensorSpec
-from deployer.results.plan import Change, Plan, StartCandidate
+from deployer.results.plan import Change, Plan
 from deployer.results.running import DeploymentStatus, ModelState, SmokeResult
 from deployer.results.served import ServedModel
+from deployer.results.steps import StartCandidate
 from deployer.results.traffic import PhaseFigures, TrafficFigures
 from deployer.results.versions import ExportResult, InspectResult, PruneResult, VersionsResult
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from deployer.config.fields import PREFIX
 from deployer.results.deployment import Deployment, Gateway
-from deployer.results.plan import Change, Plan, Promote, ReplaceGateway, StartCandidate
+from deployer.results.plan import Change, Plan
+from deployer.results.steps import Promote, ReplaceGateway, StartCandidate
 from deployer.rollout.gate import Gate
 from deployer.rollout.notices import certificates, reverts, routing, unverified
 

@@ -10,7 +10,8 @@ from deployer.config.gateway import unused_settings
 from deployer.config.origins import Origins
 from deployer.results.deployment import Deployment
 from deployer.results.launch import Launch
-from deployer.results.plan import Change, Export, Plan
+from deployer.results.plan import Change, Plan
+from deployer.results.steps import Export
 from deployer.rollout.launch import capability_row
 from deployer.rollout.monitor import questions_for
 from deployer.rollout.workspace import Workspace

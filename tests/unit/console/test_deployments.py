@@ -23,9 +23,10 @@ from deployer import console
 from deployer.cli.options import Output
 from deployer.results.changes import UnlockResult, UpResult
 from deployer.results.history import HistoryResult
-from deployer.results.plan import Change, CheckServing, Plan
+from deployer.results.plan import Change, Plan
 from deployer.results.running import DeploymentStatus
 from deployer.results.served import ServedModel
+from deployer.results.steps import CheckServing
 
 
 def test_notices_are_on_stderr_and_in_the_json(capsys):

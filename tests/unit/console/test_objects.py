@@ -28,7 +28,7 @@ from deployer.results.launch import Rendered
 FAILURE = VerificationFailed("it answered wrong", hint="look at it", log=("first", "last"))
 
 
-VALUES = ("deployment", "launch", "model", "plan", "progress", "served")
+VALUES = ("deployment", "launch", "model", "plan", "progress", "served", "steps")
 
 
 def test_every_result_of_a_verb_is_among_the_samples():

@@ -12,8 +12,9 @@ from deployer.config.render import render
 from deployer.config.spec import Batching, Monitoring
 from deployer.results.deployment import Gateway
 from deployer.results.launch import BATCHING_CONFIG, NamedImage, Rendered
-from deployer.results.plan import Change, Promote
+from deployer.results.plan import Change
 from deployer.results.served import ServedModel
+from deployer.results.steps import Promote
 from deployer.rollout import plan
 
 

@@ -16,7 +16,8 @@ from deployer.config.options import Settings
 from deployer.errors import ConfigError, ModelNotFound
 from deployer.results.deployment import Deployment, Gateway
 from deployer.results.history import Outcome
-from deployer.results.plan import Change, Plan, StartCandidate
+from deployer.results.plan import Change, Plan
+from deployer.results.steps import StartCandidate
 from deployer.rollout.journal import record_release
 from deployer.rollout.kept_settings import keep_settings
 from deployer.rollout.ledger import LEDGER_FILE, Ledger

@@ -12,7 +12,7 @@ from support.memory.project import NAME, VERSIONS, Project
 
 import deployer
 from deployer.errors import DeployerError
-from deployer.results.plan import Export
+from deployer.results.steps import Export
 from deployer.store.store import Store
 
 VERBS: dict[str, Callable[[Project], object]] = {

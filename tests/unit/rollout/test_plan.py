@@ -9,10 +9,10 @@ from support.launches import BOTH, ONE, TWO, kinds, launch_of, serving
 
 from deployer.results.deployment import Gateway
 from deployer.results.launch import NamedImage, Rendered
-from deployer.results.plan import (
+from deployer.results.plan import Change
+from deployer.results.steps import (
     AwaitCandidate,
     AwaitServing,
-    Change,
     DiscardCandidate,
     Promote,
     Reload,

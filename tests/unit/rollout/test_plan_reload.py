@@ -7,8 +7,9 @@ import dataclasses
 import pytest
 from support.launches import ACCEPTED, APART, BOTH, ONE, RELOAD, TWO, kinds, launch_of, serving
 
-from deployer.results.plan import Change, Reload, VerifyServing
+from deployer.results.plan import Change
 from deployer.results.served import ServedModel
+from deployer.results.steps import Reload, VerifyServing
 from deployer.rollout import plan
 from deployer.rollout.plan import Conditions
 

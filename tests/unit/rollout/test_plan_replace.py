@@ -10,8 +10,9 @@ from support.launches import BOTH, ONE, TWO, launch_of, promotion, serving
 
 from deployer.results.deployment import Gateway
 from deployer.results.launch import Rendered
-from deployer.results.plan import Change, Plan, Promote
+from deployer.results.plan import Change, Plan
 from deployer.results.served import ServedModel
+from deployer.results.steps import Promote
 from deployer.rollout import plan
 from deployer.rollout.plan import Conditions
 

@@ -23,7 +23,8 @@ from deployer.errors import (
     VerificationFailed,
 )
 from deployer.results.deployment import Memory
-from deployer.results.plan import Change, LoadVersions
+from deployer.results.plan import Change
+from deployer.results.steps import LoadVersions
 from deployer.rollout.ledger import LEDGER_FILE
 from deployer.store.store import Store
 

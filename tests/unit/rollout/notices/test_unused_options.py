@@ -11,7 +11,8 @@ from support.memory.project import NAME, VERSIONS, Project
 from deployer.config import variables
 from deployer.config.options import DEFAULT_RATE, GateOptions
 from deployer.results.changes import UpResult
-from deployer.results.plan import Change, JudgeTraffic
+from deployer.results.plan import Change
+from deployer.results.steps import JudgeTraffic
 
 TRAFFIC = {"measure": 50.0, "max_failures": 100000, "max_gap_ms": 600000.0}
 OPTIONS = {"measure": "--measure", "max_failures": "--max-failures", "max_gap_ms": "--max-gap"}
