@@ -186,6 +186,41 @@ class Preflight(Protocol):
         """Return why a running server would not find these models in the store; empty if it would."""
 
 
+class Copies(Protocol):
+    """The copies of versions where servers read them. An engine that sees the store of this machine makes none."""
+
+    def send(self, models: Sequence[Model], progress: Progress) -> None:
+        """Bring versions to where servers read them; what is there already is not sent again. Raise EngineError."""
+
+    def forget(self, versions: Iterable[tuple[str, int]]) -> None:
+        """Remove versions, by name and number; no server may use them.
+
+        What has no use there any more is removed, too.
+        """
+
+
+class Gateways(Protocol):
+    """The gateways in front of deployments. An engine without gateways refuses settings that ask for one."""
+
+    def digest(self, name: str, env: str, host: str) -> str:
+        """Return a digest of the gateway that the settings describe for a deployment; empty without a gateway.
+
+        Raises ConfigError for unusable files, SettingRefused on an engine without gateways.
+        """
+
+    def new_certificate(self, name: str, env: str, host: str) -> Path | None:
+        """Return the file of the self-signed certificate that the next gateway creates; None if it creates none.
+
+        Raises ConfigError.
+        """
+
+    def self_signed(self, name: str, env: str) -> Path | None:
+        """Return the file of the self-signed certificate of a deployment, which `remove` deletes; None without one."""
+
+    def replace(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
+        """Replace the gateway of a server that keeps serving; `accept` is called as in `promote`."""
+
+
 class Engine(Protocol):
     """A platform that runs model servers."""
 
@@ -209,6 +244,14 @@ class Engine(Protocol):
     def preflight(self) -> Preflight:
         """Its checks before a launch."""
 
+    @property
+    def copies(self) -> Copies:
+        """Its copies of versions."""
+
+    @property
+    def gateways(self) -> Gateways:
+        """Its gateways."""
+
     def with_settings(self, settings: Docker, gateway: Gateway, temporary: tuple[str, ...]) -> Engine:
         """Return the engine that starts servers and gateways with these settings; itself without containers.
 
@@ -231,18 +274,6 @@ class Engine(Protocol):
         that changes a deployment calls it first, with the lock held.
         """
 
-    def transfer(self, models: Sequence[Model], progress: Progress) -> None:
-        """Bring versions to where servers read them. Does nothing on an engine that sees the store of this machine.
-
-        What is there already is not sent again. Raises EngineError.
-        """
-
-    def forget(self, versions: Iterable[tuple[str, int]]) -> None:
-        """Remove versions, by name and number, from where `transfer` brought them; no server may use them.
-
-        What has no use there any more is removed, too.
-        """
-
     def stage(self, launch: Launch) -> Deployment:
         """Start a candidate on ports of its own, next to the running server."""
 
@@ -256,21 +287,6 @@ class Engine(Protocol):
     def render(self, form: str, launch: Launch) -> Rendered:
         """Return the files that start the server of a launch without this tool, in one of the engine's forms."""
 
-    def gateway_digest(self, name: str, env: str, host: str) -> str:
-        """Return a digest of the gateway that the settings describe for a deployment; empty without a gateway.
-
-        Raises ConfigError for unusable files, SettingRefused on an engine without gateways.
-        """
-
-    def new_certificate(self, name: str, env: str, host: str) -> Path | None:
-        """Return the file of the self-signed certificate that the next gateway creates; None if it creates none.
-
-        Raises ConfigError.
-        """
-
-    def self_signed(self, name: str, env: str) -> Path | None:
-        """Return the file of the self-signed certificate of a deployment, which `remove` deletes; None without one."""
-
     def leftovers(self, name: str, env: str) -> tuple[str, ...]:
         """Return what `recover` will do that no release of the history tells, one imperative each.
 
@@ -283,9 +299,6 @@ class Engine(Protocol):
         The values stay within the engine: they may be secret. Raises ConfigError for a variable of `deployer.toml`
         that is not set.
         """
-
-    def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
-        """Replace the gateway of a server that keeps serving; `accept` is called as in `promote`."""
 
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         """Replace the server's configuration files, each atomically, with those rendered for `models`.

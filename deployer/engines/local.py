@@ -1,8 +1,8 @@
-"""Parts for engines whose servers are processes of this machine: locks in directories, port checks, no images."""
+"""Parts for engines on this machine: locks in directories and port checks; and those of engines that have none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from deployer.engines import ports, run_dir
 from deployer.engines.base import Address
 from deployer.results.deployment import Deployment
 from deployer.results.launch import NamedImage
+from deployer.results.model import Model
 from deployer.results.progress import Progress
 from deployer.system.locks import lock_owner
 from deployer.system.owners import Owner
@@ -60,3 +61,33 @@ class NoImages:
 
     def pull(self, progress: Progress) -> None:
         """Do nothing."""
+
+
+class NoCopies:
+    """The copies of an engine whose servers read the store itself, or have the models in their image."""
+
+    def send(self, models: Sequence[Model], progress: Progress) -> None:
+        """Do nothing."""
+
+    def forget(self, versions: Iterable[tuple[str, int]]) -> None:
+        """Do nothing."""
+
+
+class NoGateways:
+    """The gateways of an engine without any."""
+
+    def digest(self, name: str, env: str, host: str) -> str:
+        """Return an empty digest."""
+        del name, env, host
+        return ""
+
+    def new_certificate(self, name: str, env: str, host: str) -> None:
+        """Return None."""
+
+    def self_signed(self, name: str, env: str) -> None:
+        """Return None."""
+
+    def replace(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
+        """Call `accept` only."""
+        accept(deployment)
+        return deployment

@@ -87,7 +87,7 @@ def _prune(workspace: Workspace, name: str | None, keep: int, reasons: Reasons, 
     for model in removed if not dry_run else ():
         store.remove(model.name, model.version)
     for engine in workspace.engines if not dry_run else ():
-        engine.forget((model.name, model.version) for model in removed)
+        engine.copies.forget((model.name, model.version) for model in removed)
     texts = tuple(reasons[each.name, each.version] for each in kept)
     return PruneResult(kept, removed, done=not dry_run, reasons=texts, store=store.root)
 

@@ -147,7 +147,7 @@ def _start_candidate(_: StartCandidate, context: Context, undo: UndoStack) -> No
     engine, launch = context.engine, context.launch
     context.comparison = context.pool.submit(context.gate.check_files, every_file=True)
     engine.images.pull(context.progress)
-    engine.transfer(context.gate.models, context.progress)
+    engine.copies.send(context.gate.models, context.progress)
     context.candidate_undo = undo.push(Undo(partial(engine.recover, *launch.key), "the candidate was removed"))
     context.progress(Phase(f"starting a candidate on the {engine.traits.name} engine"))
     context.candidate = engine.stage(launch)
@@ -264,7 +264,7 @@ def _replace_gateway(step: ReplaceGateway, context: Context, undo: UndoStack) ->
 
     context.engine.images.pull(context.progress)
     context.progress(Phase("replacing the gateway" if step.running else "starting a gateway"))
-    context.serving = context.engine.replace_gateway(context.serving_server(), accept)
+    context.serving = context.engine.gateways.replace(context.serving_server(), accept)
 
 
 def _change_models(step: LoadVersions | Reload | RecordModels, context: Context, undo: UndoStack) -> None:
@@ -272,7 +272,7 @@ def _change_models(step: LoadVersions | Reload | RecordModels, context: Context,
     if context.reload_undo is None:
         if context.candidate is None:
             context.gate.check_read_files(Change.RELOAD, server, every_file=True)
-            context.engine.transfer(context.gate.models, context.progress)
+            context.engine.copies.send(context.gate.models, context.progress)
         context.progress(Phase("reloading the running server"))
         context.monitor.switching()
         context.reload_undo = undo.push(_undo_reload(context, server))

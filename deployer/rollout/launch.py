@@ -164,7 +164,7 @@ def resolve_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) 
 
     Raises EngineError, TemplateError, ConfigError.
     """
-    gateway = engine.gateway_digest(spec.deployment, spec.env, spec.server.address)
+    gateway = engine.gateways.digest(spec.deployment, spec.env, spec.server.address)
     return dataclasses.replace(
         build_launch(spec, engine, models),
         image=engine.images.current(),

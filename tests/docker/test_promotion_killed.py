@@ -252,7 +252,7 @@ def test_a_pair_without_its_state_directory_is_the_deployment(site):
     assert (seen.release, seen.role, seen.slot, seen.endpoints) == (before.release, "serving", "b", before.endpoints)
     assert (seen.gateway.running, seen.gateway.lost, seen.config_lost) == (True, True, True)
     assert urllib.request.urlopen(f"{seen.client_route[0].rest}/", timeout=60).read().decode() == answers
-    engine.replace_gateway(seen, lambda _: None)
+    engine.gateways.replace(seen, lambda _: None)
     again = engine.observe(NAME, ENV)
     assert (again.release, again.gateway.lost, site.who_answers()) == (before.release, False, answers)
     shutil.rmtree(site.directory)

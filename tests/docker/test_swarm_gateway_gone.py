@@ -44,14 +44,14 @@ def test_the_next_gateway_has_the_same_certificate_also_after_a_failed_one(
     gone = observed(engine)
     assert (gone.running, gone.gateway.running, gone.gateway.digest) == (True, False, "")
     assert gone.silence == "its gateway is not running"
-    assert (site.recover(engine), engine.new_certificate(NAME, ENV, "0.0.0.0")) == ((), None)
+    assert (site.recover(engine), engine.gateways.new_certificate(NAME, ENV, "0.0.0.0")) == ((), None)
 
     broken = site.engine(swarm_images["one"], gateway_settings={"tls": True, "image": "deployer-testbed/none:1"})
     with broken.locks.acquire(NAME, ENV, 30.0):
         with pytest.raises(EngineError, match="the gateway cannot run"):
-            broken.replace_gateway(observed(broken), lambda _: None)
+            broken.gateways.replace(observed(broken), lambda _: None)
         assert not observed(engine).gateway.running
-        after = engine.replace_gateway(observed(engine), lambda _: None)
+        after = engine.gateways.replace(observed(engine), lambda _: None)
     assert certificate(after) == before
     assert after.gateway.running
     assert site.recover(engine) == ()
@@ -62,7 +62,7 @@ def test_a_gateway_in_its_place_that_is_not_accepted_stays(site: Site, swarm_ima
     first = site.deploy(engine)
     remove_gateway(site)
     with engine.locks.acquire(NAME, ENV, 30.0), pytest.raises(EngineError, match="not accepted"):
-        engine.replace_gateway(observed(engine), refuse)
+        engine.gateways.replace(observed(engine), refuse)
     assert (site.recover(engine), engine.leftovers(NAME, ENV)) == ((), ())
     assert observed(engine).gateway.running
     assert Gateway(**observed(engine).gateway.settings).image == site.gateway_image

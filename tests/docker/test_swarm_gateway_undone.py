@@ -70,7 +70,7 @@ def test_a_killed_change_of_the_gateway_that_is_wanted_is_completed(
     foreseen, changed = engine.foresee(NAME, ENV), site.service("gateway")["Spec"]["TaskTemplate"]
     assert foreseen is not None
     assert foreseen.gateway == observed(engine).gateway
-    assert foreseen.gateway.digest == engine.gateway_digest(NAME, ENV, "0.0.0.0")
+    assert foreseen.gateway.digest == engine.gateways.digest(NAME, ENV, "0.0.0.0")
     (shown,) = engine.leftovers(NAME, ENV)
     assert shown.startswith("complete the killed change of the gateway")
     (note,) = site.recover(engine)
@@ -128,7 +128,7 @@ def kill_release(site: Site, cluster: Cluster, image: str, settings: Settings) -
 def fail_gateway(site: Site, _: Cluster, image: str, settings: Settings) -> None:
     engine = site.engine(image, gateway_settings=settings)
     with engine.locks.acquire(NAME, ENV, 30.0), pytest.raises(EngineError, match="not accepted"):
-        engine.replace_gateway(observed(engine), refuse)
+        engine.gateways.replace(observed(engine), refuse)
 
 
 def fail_release(site: Site, _: Cluster, image: str, settings: Settings) -> None:

@@ -40,7 +40,7 @@ with healthy_soon(), engine.locks.acquire(site.name, ENV, 30.0):
     if moment.startswith("gateway"):
         if moment == "gateway, updating":
             threading.Thread(target=at_update, args=("gateway",)).start()
-        engine.replace_gateway(engine.observe(site.name, ENV), die)
+        engine.gateways.replace(engine.observe(site.name, ENV), die)
     if moment.startswith("scaling to "):
         replicas = int(moment.rpartition(" ")[2])
         threading.Thread(target=at_number, args=(replicas,)).start()

@@ -8,7 +8,7 @@ gap, which the plan announces. Behind a gateway, which holds the ports, there is
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,9 @@ from deployer.engines.docker import exit_codes, listing, probe, recovery, sdk_ar
 from deployer.engines.docker.accepted import first_serving
 from deployer.engines.docker.api import docker_errors, timed_lines
 from deployer.engines.docker.container_spec import CONFIG_MOUNT
+from deployer.engines.docker.copies import DockerCopies
 from deployer.engines.docker.findings import join_paths, relabel_command
+from deployer.engines.docker.gateways import DockerGateways
 from deployer.engines.docker.host import DockerHost
 from deployer.engines.docker.images import DockerImages, architecture_mismatch
 from deployer.engines.docker.inspection import Image
@@ -40,8 +42,6 @@ from deployer.errors import EngineError, SettingRefused
 from deployer.results.deployment import Deployment, Memory
 from deployer.results.launch import Launch, Rendered
 from deployer.results.logs import LogLine
-from deployer.results.model import Model
-from deployer.results.progress import Progress
 from deployer.results.served import ServedModel, models_text
 from deployer.savedmodel.op_sets import target_of_image
 from deployer.system.files import chmod_command, first_unreadable, write_atomically
@@ -126,6 +126,14 @@ class DockerEngine:
     def preflight(self) -> DockerPreflight:
         return DockerPreflight(self.host)
 
+    @cached_property
+    def copies(self) -> DockerCopies:
+        return DockerCopies(self.host)
+
+    @cached_property
+    def gateways(self) -> DockerGateways:
+        return DockerGateways(self.host, self.locks)
+
     def with_settings(self, settings: Docker, gateway: Gateway, temporary: tuple[str, ...]) -> DockerEngine:
         host = dataclasses.replace(self.host, settings=settings, gateway=gateway, temporary_gateway=temporary)
         if host == self.host:
@@ -147,14 +155,6 @@ class DockerEngine:
         listed = self.host.state.containers(name, env)
         gateways = self.host.gateways(name, env, self.host.state.gateway_dir_of(listed, name, env))
         return recovery.Recovery(self.host.state, gateways).run(listed)
-
-    def transfer(self, models: Sequence[Model], progress: Progress) -> None:
-        """Copy versions to the engine's machine, if it is another one and the image has no models inside."""
-        if not self.host.in_image:
-            self.host.machine.transfer(models, progress)
-
-    def forget(self, versions: Iterable[tuple[str, int]]) -> None:
-        self.host.machine.forget(versions)
 
     def stage(self, launch: Launch) -> Deployment:
         """Start a candidate on the final ports if nothing serves yet, else on free ones."""
@@ -219,12 +219,9 @@ class DockerEngine:
                 self.discard(old)
                 old = None
             gateways = host.gateways(candidate.name, candidate.env, directory)
-            accept = self._reachable(accept)
+            accept = host.once_reachable(accept)
             Promotion(host.state, gateways, candidate, old, accept, host.settings.restart).run()
         return host.state.require_server(candidate.name, candidate.env, candidate.release)
-
-    def _reachable(self, accept: Callable[[Deployment], None]) -> Callable[[Deployment], None]:
-        return lambda deployment: accept(self.host.machine.reachable(deployment))
 
     def render(self, form: str, launch: Launch) -> Rendered:
         if self.host.machine.is_remote:
@@ -234,20 +231,6 @@ class DockerEngine:
             )
         return start_files.render(self.host, form, launch)
 
-    def gateway_digest(self, name: str, env: str, host: str) -> str:
-        if not self.host.gateway.enabled:
-            return ""
-        gateways = self.host.gateways(name, env)
-        return gateways.config.digest(gateways.directory, host)
-
-    def new_certificate(self, name: str, env: str, host: str) -> Path | None:
-        gateways = self.host.gateways(name, env)
-        return gateways.config.new_certificate(gateways.directory, host) if self.host.gateway.enabled else None
-
-    def self_signed(self, name: str, env: str) -> Path | None:
-        path = self.host.state.gateway_dir(name, env).self_signed
-        return path if path.is_file() else None
-
     def leftovers(self, name: str, env: str) -> tuple[str, ...]:
         return recovery.leftovers(self.host.state, name, env)
 
@@ -255,16 +238,6 @@ class DockerEngine:
         desired = reveal(self.host.settings.environment)
         server = self.host.state.serving(name, env) if desired else None
         return () if server is None else self.host.state.changed_variables(server, desired)
-
-    def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
-        """Start a gateway that takes the listening sockets of the old one."""
-        host = self.host
-        self.locks.check(deployment)
-        gateways = host.gateways(deployment.name, deployment.env)
-        accept = self._reachable(accept)
-        with docker_errors(f"replacing the gateway of {deployment.name}"):
-            Promotion(host.state, gateways, deployment, deployment, accept, host.settings.restart).replace_gateway()
-        return host.state.require_server(deployment.name, deployment.env, deployment.release)
 
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         self.locks.check(deployment)

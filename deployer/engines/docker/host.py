@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from deployer.engines.docker.machine import LocalMachine, Machine
 from deployer.engines.docker.names import CONTENTS, LABEL
 from deployer.engines.docker.state import DockerState
 from deployer.errors import EngineUnavailable, InvalidValue
+from deployer.results.deployment import Deployment
 
 
 @dataclass(frozen=True)
@@ -147,3 +149,7 @@ class DockerHost:
         config = GatewayConfig(self.gateway, self.templates_dir, self.cors, self.machine.name)
         restart, temporary = self.settings.restart, self.temporary_gateway
         return GatewayContainers(self.state, config, name, env, gateway_dir, restart, temporary)
+
+    def once_reachable(self, accept: Callable[[Deployment], None]) -> Callable[[Deployment], None]:
+        """Return `accept` for a deployment as it was observed: it gets one that this machine reaches."""
+        return lambda deployment: accept(self.machine.reachable(deployment))

@@ -6,7 +6,7 @@ import dataclasses
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -22,13 +22,11 @@ from deployer.engines.embedded import launcher, processes, releases
 from deployer.engines.embedded.inventory import EmbeddedInventory, RunDirectories
 from deployer.engines.embedded.log_times import timed
 from deployer.engines.embedded.preflight import EmbeddedPreflight
-from deployer.engines.local import DirectoryLocks, NoImages
+from deployer.engines.local import DirectoryLocks, NoCopies, NoGateways, NoImages
 from deployer.errors import EngineError, NotReady, SettingRefused
 from deployer.results.deployment import LOST, Deployment, Memory
 from deployer.results.launch import Launch, Rendered
 from deployer.results.logs import LogLine
-from deployer.results.model import Model
-from deployer.results.progress import Progress
 from deployer.results.served import ServedModel
 from deployer.savedmodel.op_sets import installed_target
 from deployer.system.wait import POLL_SECONDS, Deadline, wait_until
@@ -75,6 +73,14 @@ class EmbeddedEngine:
         return NoImages()
 
     @cached_property
+    def copies(self) -> NoCopies:
+        return NoCopies()
+
+    @cached_property
+    def gateways(self) -> NoGateways:
+        return NoGateways()
+
+    @cached_property
     def preflight(self) -> EmbeddedPreflight:
         return EmbeddedPreflight(self.directories.servers)
 
@@ -114,12 +120,6 @@ class EmbeddedEngine:
                 notes = [adoption_note(name, env, self.project)]
         return notes
 
-    def transfer(self, models: Sequence[Model], progress: Progress) -> None:
-        """Do nothing: servers read the store itself."""
-
-    def forget(self, versions: Iterable[tuple[str, int]]) -> None:
-        """Do nothing."""
-
     def stage(self, launch: Launch) -> Deployment:
         """Start a candidate that listens on private ports and holds the public ones, closed."""
         launcher.check_settings(launch)
@@ -148,21 +148,6 @@ class EmbeddedEngine:
         del launch
         raise SettingRefused(f"the embedded engine renders no {form}", hint="--engine docker does")
 
-    def gateway_digest(self, name: str, env: str, host: str) -> str:
-        """Return an empty digest: the engine has no gateway, and settings that ask for one are refused before."""
-        del name, env, host
-        return ""
-
-    def new_certificate(self, name: str, env: str, host: str) -> Path | None:
-        """Return nothing: the engine has no gateway."""
-        del name, env, host
-        return None
-
-    def self_signed(self, name: str, env: str) -> Path | None:
-        """Return nothing: the engine has no gateway."""
-        del name, env
-        return None
-
     def leftovers(self, name: str, env: str) -> tuple[str, ...]:
         """Return nothing: the engine has no gateway."""
         del name, env
@@ -172,11 +157,6 @@ class EmbeddedEngine:
         """Return nothing: the engine has no containers to set variables of."""
         del name, env
         return ()
-
-    def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
-        """Call `accept` only: the engine has no gateway."""
-        accept(deployment)
-        return deployment
 
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         run_dir.begin_reload(deployment.directory, rendered, models)

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 
 from deployer.config.docker import Docker
 from deployer.config.gateway import Gateway
@@ -22,14 +21,16 @@ from deployer.engines.docker.images import DockerImages
 from deployer.engines.docker.locks import DockerLocks
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT
 from deployer.engines.docker.sdk_arguments import recorded_settings
+from deployer.engines.local import NoCopies
 from deployer.engines.swarm import listing, logs, secrets
 from deployer.engines.swarm import tasks as task_list
+from deployer.engines.swarm.gateways import SwarmGateways
 from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import RELEASE, Service, newest
 from deployer.engines.swarm.inventory import SwarmInventory
 from deployer.engines.swarm.observer import Observer
 from deployer.engines.swarm.preflight import SwarmPreflight
-from deployer.engines.swarm.promotion import Promotion, replace_gateway
+from deployer.engines.swarm.promotion import Promotion
 from deployer.engines.swarm.recovery import Recovery, last_accepted
 from deployer.engines.swarm.scaling import Scaling
 from deployer.engines.swarm.staging import Staging
@@ -38,8 +39,6 @@ from deployer.errors import EngineError, SettingRefused
 from deployer.results.deployment import Deployment, Memory
 from deployer.results.launch import Launch, Rendered
 from deployer.results.logs import LogLine
-from deployer.results.model import Model
-from deployer.results.progress import Progress
 from deployer.results.served import ServedModel
 from deployer.savedmodel.op_sets import target_of_image
 
@@ -104,6 +103,14 @@ class SwarmEngine:
         return SwarmPreflight(self.host)
 
     @cached_property
+    def copies(self) -> NoCopies:
+        return NoCopies()
+
+    @cached_property
+    def gateways(self) -> SwarmGateways:
+        return SwarmGateways(self.host, self.locks, self.observer)
+
+    @cached_property
     def tasks(self) -> Tasks:
         """The waits for tasks."""
         return Tasks(self.host.api, self.host.docker.settings.pull_seconds)
@@ -132,23 +139,12 @@ class SwarmEngine:
     def recover(self, name: str, env: str) -> tuple[str, ...]:
         return Recovery(self.host, self.tasks, name, env).run()
 
-    def transfer(self, models: Sequence[Model], progress: Progress) -> None:
-        """Do nothing: the image has the models inside."""
-
-    def forget(self, versions: Iterable[tuple[str, int]]) -> None:
-        """Do nothing."""
-
     def stage(self, launch: Launch) -> Deployment:
         """Start a service with one server, and one that brings its image to every node where servers may run."""
         flags.check(NAME, launch.flags)
         launch = dataclasses.replace(launch, project=self.host.project)
         release = Staging(self.host, self.tasks, self.traits.fingerprint).run(launch)
-        return self._require(launch.name, launch.env, release)
-
-    def _require(self, name: str, env: str, release: str) -> Deployment:
-        if found := self.observer.release(name, env, release):
-            return found
-        raise EngineError(f"the service of release {release} is gone", hint="run the command again")
+        return self.observer.require(launch.name, launch.env, release)
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """Replace the servers by servers like the candidate, one after another."""
@@ -158,7 +154,7 @@ class SwarmEngine:
             raise EngineError(f"the candidate cannot be promoted: {reason}")
 
         def observe() -> Deployment:
-            return self._require(candidate.name, candidate.env, candidate.release)
+            return self.observer.require(candidate.name, candidate.env, candidate.release)
 
         Promotion(self.host, self.tasks, candidate, observe, accept).run()
         return observe()
@@ -170,19 +166,6 @@ class SwarmEngine:
             f"the swarm engine renders no {form}: its servers are services of a Docker Swarm",
             hint="deployer render compose --engine docker; or render k8s",
         )
-
-    def gateway_digest(self, name: str, env: str, host: str) -> str:
-        return self.host.gateway.digest(name, env, host)
-
-    def new_certificate(self, name: str, env: str, host: str) -> Path | None:
-        del host
-        # Without a server, recovery removes the gateway with its certificate.
-        server = self.host.state.services(name, env).server
-        stays = server is not None and last_accepted(server) is not None
-        return self.host.gateway.new_certificate(name, env, stays=stays)
-
-    def self_signed(self, name: str, env: str) -> Path | None:
-        return self.host.gateway.self_signed(name, env)
 
     def leftovers(self, name: str, env: str) -> tuple[str, ...]:
         return Recovery(self.host, self.tasks, name, env).leftovers()
@@ -201,15 +184,6 @@ class SwarmEngine:
         changed += secrets.changed(self.host.api, service, {key: hidden[key] for key in hidden if key in known})
         return tuple(sorted(changed))
 
-    def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
-        self.locks.check(deployment)
-
-        def observe() -> Deployment:
-            return self._require(deployment.name, deployment.env, deployment.release)
-
-        replace_gateway(self.host, deployment, observe, accept)
-        return observe()
-
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         """Raise EngineError: the configuration is in the image."""
         del rendered, models
@@ -224,7 +198,7 @@ class SwarmEngine:
         """Change the number of tasks; if a new one does not run, return to the number before."""
         self.locks.check(deployment)
         Scaling(self.host, self.tasks).run(self._server(deployment), replicas)
-        return self._require(deployment.name, deployment.env, deployment.release)
+        return self.observer.require(deployment.name, deployment.env, deployment.release)
 
     def _server(self, deployment: Deployment) -> Service:
         service = self.host.state.services(deployment.name, deployment.env).server

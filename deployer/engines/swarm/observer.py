@@ -17,6 +17,7 @@ from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import RELEASE, NodeInfo, Service, Task
 from deployer.engines.swarm.recovery import last_accepted
 from deployer.engines.swarm.state import Services
+from deployer.errors import EngineError
 from deployer.results.deployment import Deployment
 
 
@@ -54,6 +55,12 @@ class Observer:
         if services.candidate is not None and services.candidate.labels.get(RELEASE) == release:
             return self._candidate(services.candidate)
         return None
+
+    def require(self, name: str, env: str, release: str) -> Deployment:
+        """Return the candidate or the servers of a release. Raise EngineError without any."""
+        if found := self.release(name, env, release):
+            return found
+        raise EngineError(f"the service of release {release} is gone", hint="run the command again")
 
     def every(self) -> Iterator[Deployment]:
         """Yield the serving deployments of the project, by environment and name."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from deployer.engines.swarm import service_spec
 from deployer.engines.swarm.gateway.config import Route
-from deployer.engines.swarm.gateway.undo import TRIAL
 from deployer.engines.swarm.host import SwarmHost
 from deployer.engines.swarm.inspection import RELEASE, Service
 from deployer.engines.swarm.recovery import Recovery
@@ -85,24 +84,3 @@ class Promotion:
         self.host.api.update_service(service, service_spec.accepted(service.spec))
         self.host.state.remove_unused_secrets(*self._key, self.host.state.services(*self._key))
         self.host.gateway.prune(*self._key)
-
-
-def replace_gateway(
-    host: SwarmHost, deployment: Deployment, observe: Callable[[], Deployment], accept: Callable[[Deployment], None]
-) -> None:
-    """Update the gateway of a server that keeps serving; if `accept` raises, the gateway gets its former settings.
-
-    The newer tokens stay. After a kill, the mark TRIAL has `recovery` complete or undo the change.
-    """
-    name, env = deployment.name, deployment.env
-    network = host.state.services(name, env).network
-    route = Route(network, host.state.name(name, env), deployment.rest_port, deployment.grpc_port)
-    host.gateway.ensure(name, env, route, {RELEASE: deployment.release, TRIAL: "true"})
-    try:
-        accept(observe())
-    except BaseException:
-        host.gateway.restore(name, env)
-        host.gateway.accept(name, env)  # a first gateway stays
-        raise
-    host.gateway.accept(name, env)
-    host.gateway.prune(name, env)

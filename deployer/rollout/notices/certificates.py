@@ -18,18 +18,18 @@ def notices(workspace: Workspace, launch: Launch, observed: Deployment | None) -
     `observed` is the last state of the deployment, also if the history alone has it.
     """
     engine = workspace.engine
-    if launch.gateway_digest and (path := engine.new_certificate(launch.name, launch.env, launch.host)):
-        before = engine.self_signed(launch.name, launch.env) is not None or _had_tls(observed)
+    if launch.gateway_digest and (path := engine.gateways.new_certificate(launch.name, launch.env, launch.host)):
+        before = engine.gateways.self_signed(launch.name, launch.env) is not None or _had_tls(observed)
         refuse = "; clients that trust an earlier one refuse it until they have it" if before else ""
         yield f"the gateway gets a new self-signed certificate, which clients need: {_shown(path)}{refuse}"
     is_disabled = not launch.gateway_digest and observed is not None and observed.gateway is not None
-    if is_disabled and (path := engine.self_signed(launch.name, launch.env)):
+    if is_disabled and (path := engine.gateways.self_signed(launch.name, launch.env)):
         yield _removed(path) if engine.traits.replicated else _kept(path)
 
 
 def removal(engine: Engine, name: str, env: str) -> Iterator[str]:
     """Yield the notice that `down` deletes the certificate of a deployment."""
-    if path := engine.self_signed(name, env):
+    if path := engine.gateways.self_signed(name, env):
         yield _removed(path)
 
 

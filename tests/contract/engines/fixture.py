@@ -86,7 +86,7 @@ class EngineFixture:
         """A launch whose models are where its servers read them, with the engine that starts these."""
         launch = self.launch(*models, **changes)
         engine = self.row.with_models(self.engine, launch)
-        engine.transfer([stored(version) for model in models for version in model.versions], print)
+        engine.copies.send([stored(version) for model in models for version in model.versions], print)
         return engine, replace(launch, traits=engine.traits.fingerprint)
 
     def start(self, *models: ServedModel, **changes: Any) -> Deployment:

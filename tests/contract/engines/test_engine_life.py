@@ -35,7 +35,7 @@ def test_a_candidate_answers_and_is_no_deployment_until_it_is_promoted(fixture):
         assert gone(fixture, candidate)
         fixture.engine.discard(candidate)
         assert fixture.engine.observe(NAME, ENV) is None
-        fixture.engine.forget([(MODEL, 1), (MODEL, 3)])
+        fixture.engine.copies.forget([(MODEL, 1), (MODEL, 3)])
     assert fixture.engine.inventory.names() == ()
     assert fixture.litter == []
 
@@ -140,7 +140,7 @@ def test_a_candidate_that_ends_by_itself_is_never_promoted_and_tells_why(fixture
             fixture.engine.promote(candidate, 5.0, fixture.wait)
         assert fixture.engine.observe(NAME, ENV) is None
         fixture.engine.recover(NAME, ENV)
-        fixture.engine.forget([(MODEL, 1)])
+        fixture.engine.copies.forget([(MODEL, 1)])
     assert fixture.litter == []
 
 

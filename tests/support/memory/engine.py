@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from deployer.config.docker import Docker
 from deployer.config.gateway import Gateway
 from deployer.engines import base, flags, ports, run_dir
 from deployer.engines.base import CANDIDATE, SERVING, Traits, adoption_note, one_server_error
-from deployer.engines.local import DirectoryLocks, NoImages, check_address
+from deployer.engines.local import DirectoryLocks, NoCopies, NoGateways, NoImages, check_address
 from deployer.engines.port_holders import PortHolder, process_holder
 from deployer.errors import EngineError, SettingRefused
 from deployer.results.checks import Finding
@@ -28,6 +28,13 @@ from support.world import free_port
 
 NUMBERS = ("grpc_max_threads", "rest_api_num_threads")
 """Flags that end a server whose value for them is no number."""
+
+
+class RefusedGateways(NoGateways):
+    """The gateways of an engine that refuses settings which ask for one."""
+
+    def digest(self, name: str, env: str, host: str) -> str:
+        raise SettingRefused("the memory engine has no gateway", hint="take [gateway] out")
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,14 @@ class MemoryEngine:
         return MemoryImages(self.platform)
 
     @property
+    def copies(self) -> NoCopies:
+        return NoCopies()
+
+    @property
+    def gateways(self) -> NoGateways:
+        return RefusedGateways() if self.gated else NoGateways()
+
+    @property
     def preflight(self) -> MemoryPreflight:
         return MemoryPreflight(self)
 
@@ -119,12 +134,6 @@ class MemoryEngine:
             self.platform.servers.setdefault((self.project, name, env), []).append(each)
         swept = tuple(f"the server {each.seen.release} that a killed command left is removed" for each in left)
         return (*((adoption_note(name, env, self.project),) if adopted else ()), *swept)
-
-    def transfer(self, models: Sequence[Model], progress: Callable[[str], None]) -> None:
-        """Do nothing: servers read the store itself."""
-
-    def forget(self, versions: Iterable[tuple[str, int]]) -> None:
-        """Do nothing."""
 
     def stage(self, launch: Launch) -> Deployment:
         self.platform.does("stage")
@@ -215,20 +224,6 @@ class MemoryEngine:
         del launch
         raise SettingRefused(f"the memory engine renders no {form}")
 
-    def gateway_digest(self, name: str, env: str, host: str) -> str:
-        del name, env, host
-        if self.gated:
-            raise SettingRefused("the memory engine has no gateway", hint="take [gateway] out")
-        return ""
-
-    def new_certificate(self, name: str, env: str, host: str) -> Path | None:
-        del name, env, host
-        return None
-
-    def self_signed(self, name: str, env: str) -> Path | None:
-        del name, env
-        return None
-
     def leftovers(self, name: str, env: str) -> tuple[str, ...]:
         del name, env
         return ()
@@ -236,10 +231,6 @@ class MemoryEngine:
     def changed_variables(self, name: str, env: str) -> tuple[str, ...]:
         del name, env
         return ()
-
-    def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
-        accept(deployment)
-        return deployment
 
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         self.platform.does("write_config")
