@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.swarm_site import ENV, NAME, Site, answers
+from support.world import eventually
 
 from deployer.config.gateway import Gateway
 from deployer.engines.swarm.engine import SwarmEngine
@@ -66,4 +67,4 @@ def test_a_gateway_in_its_place_that_is_not_accepted_stays(site: Site, swarm_ima
     assert (site.recover(engine), engine.leftovers(NAME, ENV)) == ((), ())
     assert observed(engine).gateway.running
     assert Gateway(**observed(engine).gateway.settings).image == site.gateway_image
-    assert answers(first) == {"1"}
+    eventually(lambda: answers(first) == {"1"}, "each gateway sends requests on", 30)

@@ -98,10 +98,11 @@ class SwarmGateway:
         service = self._service(owner)
         self._check_mode(service)
         self._check_ports(owner, route)
+        is_first = service is None and not Access(self.api, owner).token()
         desired = self._spec(owner, route, labels)
         waiting = Waiting(self.api, owner.object_name(GATEWAY), route.ports)
         if service is None:
-            self._create(owner, desired, waiting)
+            self._create(owner, desired, waiting, is_first=is_first)
         else:
             self._update(service, desired, waiting)
         self.prune(name, env)
@@ -209,13 +210,17 @@ class SwarmGateway:
         names = {name for each in kept for name in (each.name, each.key)}
         files.prune(self.api, owner, used | names, (FILE, CERTIFICATE))
 
-    def _create(self, owner: Owner, desired: dict[str, Any], waiting: Waiting) -> None:
+    def _create(self, owner: Owner, desired: dict[str, Any], waiting: Waiting, *, is_first: bool) -> None:
+        """Create the service. After an error, what it mounts stays if it is of an earlier one, which is gone."""
         self.api.create_service(desired)
         try:
             waiting.for_creation()
         except BaseException:
-            self._remove_service(owner)
-            self.prune(owner.name, owner.env)
+            if is_first:
+                self.remove(owner.name, owner.env)
+            else:
+                self._remove_service(owner)
+                self.prune(owner.name, owner.env)
             raise
 
     def _update(self, service: Service, desired: Mapping[str, Any], waiting: Waiting) -> None:
