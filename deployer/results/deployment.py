@@ -170,6 +170,9 @@ class Deployment:
     forwarded: Endpoints | None = field(default=None, compare=False, metadata=INTERNAL)
     """The local addresses that lead to it while this command runs, if it is on another machine."""
 
+    alone: bool = field(default=False, compare=False, metadata=INTERNAL)
+    """Whether it was seen that the deployment has no other server, which a killed replacement would have left."""
+
     @property
     def running_replicas(self) -> int:
         """How many of its servers run."""

@@ -104,6 +104,8 @@ def _unaccepted(ledger: Ledger, engine: Engine, foreseen: Deployment) -> tuple[R
 
 def accepted(engine: Engine, observed: Deployment) -> Deployment:
     """Return what was accepted of a deployment: after a killed replacement not the server that is observed."""
+    if observed.alone:
+        return observed
     foreseen = engine.foresee(observed.name, observed.env)
     if foreseen is None or foreseen.release == observed.release:
         return observed

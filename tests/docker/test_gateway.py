@@ -100,7 +100,8 @@ def test_gateway_and_server_come_back_from_whatever_ends_them(gated):
         docker(*harm)
         if harm[0] == "stop":
             assert "its gateway is not running" in deployer("status", cwd=gated).err
-        assert deployer("plan", "half_plus_two:1", cwd=gated).out.startswith("GATEWAY half_plus_two")
+        heading = "RECOVER" if harm[0] == "stop" else "GATEWAY"
+        assert deployer("plan", "half_plus_two:1", cwd=gated).out.startswith(f"{heading} half_plus_two")
         assert up(gated, "half_plus_two:1")["endpoints"] == first["endpoints"]
         assert rest_client(first["endpoints"])() == VERSION_1
     assert deployer("status", cwd=gated).out.count("docker, gateway") == 1

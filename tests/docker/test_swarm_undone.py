@@ -41,7 +41,7 @@ def test_an_update_whose_servers_end_is_rolled_back_and_the_log_says_why(
     with pytest.raises(EngineError, match="exit code 3") as failed:
         shared.deploy(shared.engine(swarm_images["ends"], swarm=Swarm(drain_seconds=1, monitor_seconds=10)))
     assert "going down" in failed.value.log
-    assert serves(engine, first)
+    eventually(lambda: serves(engine, first), "it is as before", 30)
     assert answers(first) == {"1"}
     assert shared.recover(engine) == ()
 
@@ -64,7 +64,7 @@ def test_a_release_that_is_not_accepted_is_undone(
     with pytest.raises(EngineError, match="not accepted"):
         shared.deploy(shared.engine(swarm_images["two"]), refusal, replicas=3)
     assert refusal.answers == {"2"}
-    assert serves(shared.engine(swarm_images["one"]), first)
+    eventually(lambda: serves(shared.engine(swarm_images["one"]), first), "it is as before", 30)
     assert answers(first) == {"1"}
 
 

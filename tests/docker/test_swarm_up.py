@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 from support import schemas
 from support.cli import ANY_PORTS, command
 from support.cluster import Cluster, Node
@@ -24,6 +25,7 @@ from support.deploying import ask, deployer, refused, up
 from support.swarm import clients
 from support.traffic import traffic
 from support.world import MODELS, eventually
+from urllib3.util import Retry
 
 pytestmark = pytest.mark.timeout(1800)
 NAME = "half_plus_two"
@@ -165,9 +167,11 @@ def gateway_service(cluster: Cluster) -> dict[str, Any]:
 
 
 def answer_to(place: str, token: str) -> int:
-    return requests.get(
-        f"{place}/v1/models/{NAME}", headers={"Authorization": f"Bearer {token}"}, timeout=60
-    ).status_code
+    """The status that a gateway answers; one that has just started may not listen yet."""
+    with requests.Session() as session:
+        session.mount("http://", HTTPAdapter(max_retries=Retry(connect=8, backoff_factor=0.1)))
+        url, headers = f"{place}/v1/models/{NAME}", {"Authorization": f"Bearer {token}"}
+        return session.get(url, headers=headers, timeout=60).status_code
 
 
 def test_plans_after_a_kill_say_what_follows_and_a_revoked_token_stays_revoked(swarm: Path, cluster: Cluster) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,7 +29,8 @@ class DockerInventory:
     def observe_all(self) -> tuple[Deployment, ...]:
         servers = sorted(self.host.state.servers(), key=lambda server: (server.env, server.name, server.running))
         serving = {(server.env, server.name): server for server in servers if server.role == SERVING}
-        return tuple(serving.values())
+        found = Counter((server.env, server.name) for server in servers)
+        return tuple(dataclasses.replace(server, alone=found[key] == 1) for key, server in serving.items())
 
     def names(self) -> tuple[tuple[str, str], ...]:
         host = self.host
