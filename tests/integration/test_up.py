@@ -310,9 +310,9 @@ def test_the_verbs_that_look_tell_what_is_there(project):
     assert "deployer inspect half_plus_two:2 shows requests that it answers" in refused.err
     (server,) = servers(project)
     server.suspend()
-    silent = deployer("predict", "half_plus_two", cwd=project, DEPLOYER_GATE_REQUEST_SECONDS="1")
+    paused = deployer("predict", "half_plus_two", cwd=project, DEPLOYER_GATE_REQUEST_SECONDS="1")
     server.resume()
-    assert (silent.code, "did not answer within 1 s" in silent.err, "hint" in silent.err) == (1, True, False)
+    assert (paused.code, "its server is paused" in paused.err, "hint" in paused.err) == (7, True, True)
     assert "Successfully loaded servable version {name: half_plus_two version: 2}" in deployer("logs", cwd=project).out
     assert deployer("logs", "--tail", "1", cwd=project).out.count("\n") == 1
     assert deployer("ps", "--json", cwd=project).json == deployer("status", "--json", cwd=project).json
